@@ -1,0 +1,93 @@
+package loadkms
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A room is a package: its one job, and everything it may import besides the standard library.
+// Modules of others are named by their first path elements.
+type room struct{ job, uses string }
+
+// house is the table of rooms. A package imports only from lower floors.
+var house = map[string]room{
+	"result":    {"plain data about a run", ""},
+	"scenarios": {"the language and its library", "result gopkg.in/yaml.v3 github.com/mattn/go-runewidth"},
+
+	"runner/internal/arrival": {"when users arrive", "github.com/tsenart/vegeta/v12"},
+	"runner/internal/measure": {"recording without blocking", "result"},
+	"runner/internal/client":  {"one HTTP exchange", "result golang.org/x/sys"},
+	"runner/internal/records": {"what was created", ""},
+	"runner/internal/flow": {"virtual users", "result scenarios runner/internal/arrival runner/internal/client " +
+		"runner/internal/measure runner/internal/records github.com/dop251/goja github.com/brianvoe/gofakeit/v7"},
+
+	"faults":        {"break, put back, remember", "github.com/gofrs/flock"},
+	"faults/awskms": {"the only caller of AWS", "faults scenarios github.com/aws"},
+	"verdict":       {"was it good", "result scenarios"},
+	"reporters":     {"shows a run", "result github.com/prometheus golang.org/x/term github.com/mattn/go-runewidth"},
+	"runner": {"conducts a run", "faults result scenarios verdict runner/internal/arrival runner/internal/client " +
+		"runner/internal/flow runner/internal/measure runner/internal/records"},
+
+	"sandbox/clock":  {"sandbox time", ""},
+	"sandbox/iam":    {"who may do what", ""},
+	"sandbox/kms":    {"KMS", "sandbox/iam sandbox/clock github.com/google/uuid"},
+	"sandbox/ledger": {"QLDB", "sandbox/iam sandbox/clock github.com/google/uuid"},
+	"sandbox/api":    {"the article's two endpoints", "sandbox/iam sandbox/ledger github.com/google/uuid"},
+	"sandbox":        {"a small AWS and the article's API", "sandbox/iam sandbox/clock sandbox/kms sandbox/ledger sandbox/api github.com/google/uuid"},
+
+	"cmd/loadkms": {"flags, signals, wiring, exit codes", "faults faults/awskms reporters result runner sandbox scenarios " +
+		"github.com/spf13/cobra github.com/prometheus/client_golang golang.org/x/term"},
+}
+
+func TestHouse(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mod = "loadkms"
+	seen := map[string]bool{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if p.ImportPath == mod {
+			continue
+		}
+		name := strings.TrimPrefix(p.ImportPath, mod+"/")
+		rule, ok := house[name]
+		if !ok {
+			t.Errorf("package %s has no room in the house: give it a job in arch_test.go, or put it into one that has", name)
+			continue
+		}
+		seen[name] = true
+		allowed := strings.Fields(rule.uses)
+		for _, imp := range p.Imports {
+			in, ours := strings.CutPrefix(imp, mod+"/")
+			switch {
+			case ours && slices.Contains(allowed, in):
+			case ours:
+				t.Errorf("%s (%s) must not import %s", name, rule.job, in)
+			case !strings.Contains(strings.SplitN(imp, "/", 2)[0], "."): // standard library
+			case slices.ContainsFunc(allowed, func(a string) bool { return imp == a || strings.HasPrefix(imp, a+"/") }):
+			default:
+				t.Errorf("%s (%s) must not import %s", name, rule.job, imp)
+			}
+		}
+	}
+	for name := range house {
+		if !seen[name] {
+			t.Errorf("room %s stands empty: drop it from arch_test.go", name)
+		}
+	}
+}

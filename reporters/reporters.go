@@ -1,0 +1,2 @@
+// Package reporters shows a run to people and to machines.
+package reporters

@@ -1,0 +1,256 @@
+// Package result is what a run leaves behind: plain values, and no behavior beyond arithmetic.
+// Everything that reports, judges, stores or compares runs works from these types and from nothing
+// else; run.json is a Run as is. The package imports nothing of ours, does no I/O, and knows no clock.
+//
+// All times are time.Durations since [Run.Began], on one monotonic clock (nanoseconds in JSON), so
+// that requests and faults can be laid beside one another. [Never] stands for what did not happen.
+package result
+
+import "time"
+
+// Schema is the version of run.json this code writes and reads.
+const Schema = 1
+
+// Never is the time of something that did not happen.
+const Never time.Duration = -1
+
+// A Run is one finished run. It is complete and never changes.
+type Run struct {
+	Schema      int           `json:"schema"`
+	Version     string        `json:"version"`               // of the loadkms that made it
+	Script      string        `json:"script"`                // the path or bare name that was run
+	Name        string        `json:"name"`                  // the file's name without folder and ending
+	Environment string        `json:"environment,omitempty"` // -e
+	Target      string        `json:"target"`                // base URL of the API, without user info
+	AWS         AWS           `json:"aws"`
+	Seed        uint64        `json:"seed"`
+	Began       time.Time     `json:"began"` // the only wall time in a run
+	Took        time.Duration `json:"took"`
+	Phases      []Phase       `json:"phases"`
+	Steps       []Step        `json:"steps"`   // totals; everything called Step elsewhere indexes this
+	Windows     []Window      `json:"windows"` // one per second, without gaps
+	Spans       []Span        `json:"spans"`   // the run cut at every change of a fault
+	Events      []Event       `json:"events"`  // in order
+	Faults      []Fault       `json:"faults"`  // in the script's order
+	Records     Records       `json:"records"`
+	Generator   Generator     `json:"generator"`
+	Interrupted string        `json:"interrupted,omitempty"` // why the run ended early; "" means it did not
+	Verdict     Verdict       `json:"verdict"`
+}
+
+// AWS says which AWS the faults changed.
+type AWS struct {
+	Region   string `json:"region,omitempty"`
+	Account  string `json:"account,omitempty"`
+	Endpoint string `json:"endpoint,omitempty"` // "" means AWS itself
+	Sandbox  bool   `json:"sandbox"`            // the sandbox inside this process
+}
+
+// A Phase is a stretch of the schedule.
+type Phase struct {
+	Name string        `json:"name"`
+	From time.Duration `json:"from"`
+	To   time.Duration `json:"to"`
+}
+
+// A Step is one request of one scenario, with its totals over the whole run.
+type Step struct {
+	Scenario string       `json:"scenario"`
+	Name     string       `json:"name"` // the script's name for it, or method and URL as written
+	Classes  Counts       `json:"classes"`
+	Response Distribution `json:"response"` // from intended start to last byte: what users felt
+	Service  Distribution `json:"service"`  // from sent to last byte: what the server took
+}
+
+// A Distribution sums up a set of durations. Its quantiles are upper bounds, at most 1/128 above the
+// true value; Max is exact to the microsecond.
+type Distribution struct {
+	Count   uint64        `json:"count"`
+	Mean    time.Duration `json:"mean"`
+	Min     time.Duration `json:"min"`
+	P50     time.Duration `json:"p50"`
+	P90     time.Duration `json:"p90"`
+	P95     time.Duration `json:"p95"`
+	P99     time.Duration `json:"p99"`
+	P999    time.Duration `json:"p999"`
+	Max     time.Duration `json:"max"`
+	Buckets []Bucket      `json:"buckets,omitempty"` // the non-empty ones, ascending; only where a reader needs the shape
+}
+
+// A Bucket counts the durations above the previous bucket's bound up to UpTo.
+type Bucket struct {
+	UpTo time.Duration `json:"upTo"`
+	N    uint64        `json:"n"`
+}
+
+// A Window is one second of the run, cut by intended start: it holds the requests that were due in
+// it, whenever they ended.
+type Window struct {
+	At      time.Duration `json:"at"`      // its beginning; it is one second long
+	Due     uint64        `json:"due"`     // arrivals
+	Dropped uint64        `json:"dropped"` // arrivals nobody was free to serve
+	LateP99 time.Duration `json:"lateP99"` // lateness of the arrivals
+	Steps   []StepWindow  `json:"steps"`   // indexed like Run.Steps
+}
+
+// A StepWindow is one step's share of a window.
+type StepWindow struct {
+	Classes  Counts        `json:"classes"`
+	P50      time.Duration `json:"p50"` // response time
+	P95      time.Duration `json:"p95"`
+	P99      time.Duration `json:"p99"`
+	Max      time.Duration `json:"max"`
+	Service  time.Duration `json:"service99"` // p99 of the service time
+	FirstOK  time.Duration `json:"firstOK"`   // when the first and last good and bad answers of the window
+	LastOK   time.Duration `json:"lastOK"`    // were complete; Never if there were none. They may lie
+	FirstBad time.Duration `json:"firstBad"`  // after the window's end.
+	LastBad  time.Duration `json:"lastBad"`
+}
+
+// A Span is a stretch of the run during which no fault changed. A request belongs to a span only if
+// it was sent and answered within it; one in flight at a boundary could have met either world and is
+// counted in Straddling of the span it was sent in.
+type Span struct {
+	From   time.Duration `json:"from"`
+	To     time.Duration `json:"to"`
+	Active []int         `json:"active,omitempty"` // faults (indexes of Run.Faults) in force throughout
+	Moving int           `json:"moving"`           // the fault being broken or restored just now, or -1
+	Steps  []SpanStep    `json:"steps"`            // indexed like Run.Steps
+}
+
+// A SpanStep is one step's share of a span.
+type SpanStep struct {
+	Classes    Counts         `json:"classes"`
+	Seen       map[Class]Seen `json:"seen,omitempty"` // for every class that occurred
+	Straddling uint64         `json:"straddling,omitempty"`
+	Response   Distribution   `json:"response"`
+	Service    Distribution   `json:"service"`
+}
+
+// Seen says when the first and last answers of a class were complete.
+type Seen struct {
+	First time.Duration `json:"first"`
+	Last  time.Duration `json:"last"`
+}
+
+// An Event is something that happened once.
+type Event struct {
+	At     time.Duration `json:"at"`
+	Kind   EventKind     `json:"kind"`
+	Fault  int           `json:"fault"` // index of Run.Faults, or -1
+	Detail string        `json:"detail,omitempty"`
+}
+
+// An EventKind names a kind of event.
+type EventKind string
+
+// The kinds of events.
+const (
+	PhaseBegan     EventKind = "phase-began"
+	FaultObserved  EventKind = "fault-observed"         // prior state known
+	FaultRehearsed EventKind = "fault-rehearsed"        // the way back works
+	FaultBreaking  EventKind = "fault-breaking"         // request sent, outcome unknown
+	FaultBroken    EventKind = "fault-broken"           // accepted
+	FaultVisible   EventKind = "fault-visible"          // the control plane shows it
+	FaultRestoring EventKind = "fault-restoring"        // request sent
+	FaultAccepted  EventKind = "fault-restore-accepted" // the restore was accepted
+	FaultRestored  EventKind = "fault-restored"         // verified by observing
+	FaultSettled   EventKind = "fault-settled"          // stayed restored; its journal entry is closed
+	FaultRefused   EventKind = "fault-refused"          // nothing was broken
+	FaultStuck     EventKind = "fault-stuck"            // could not be restored
+	Witnessed      EventKind = "witnessed"              // what a system under the fault says of itself
+	LoadEnded      EventKind = "load-ended"             // the last arrival was sent
+	Interrupted    EventKind = "interrupted"            // a signal
+)
+
+// A Fault is one thing that was broken, and what that did.
+type Fault struct {
+	Name            string        `json:"name"`
+	Action          string        `json:"action"`
+	Target          string        `json:"target"`
+	Where           string        `json:"where"`             // file:line:col
+	Planned         time.Duration `json:"planned"`           // when the script wanted it
+	Refused         string        `json:"refused,omitempty"` // why nothing was broken
+	Breaking        time.Duration `json:"breaking"`          // Never for each of these if it was not reached
+	Broken          time.Duration `json:"broken"`
+	Visible         time.Duration `json:"visible"`
+	Restoring       time.Duration `json:"restoring"`
+	RestoreAccepted time.Duration `json:"restoreAccepted"`
+	Restored        time.Duration `json:"restored"`
+	Settled         time.Duration `json:"settled"`
+	Stuck           *Stuck        `json:"stuck,omitempty"`
+	Witness         []string      `json:"witness,omitempty"` // sentences, in order, each once
+	Steps           []Anatomy     `json:"steps,omitempty"`   // one per step that saw it; made by verdict
+}
+
+// Stuck says that something is still broken, and how a person mends it.
+type Stuck struct {
+	Error   string `json:"error"`
+	Command string `json:"command"` // an aws command line
+}
+
+// An Anatomy is what one fault did to the users of one step.
+type Anatomy struct {
+	Step          int           `json:"step"`
+	Requests      uint64        `json:"requests"`      // sent and answered while the fault was in force
+	Failed        uint64        `json:"failed"`        // of those
+	Availability  float64       `json:"availability"`  // while the fault was in force
+	Class         Class         `json:"class"`         // how most of them failed; OK if none did
+	FirstEffect   time.Duration `json:"firstEffect"`   // first affected answer
+	FullEffect    time.Duration `json:"fullEffect"`    // from here on nobody was served
+	FirstSuccess  time.Duration `json:"firstSuccess"`  // after the restore
+	Recovered     time.Duration `json:"recovered"`     // sustained good again
+	Grace         time.Duration `json:"grace"`         // FirstEffect − Broken: what caches hid
+	GraceGap      time.Duration `json:"graceGap"`      // its uncertainty: back to the last good answer
+	TimeToRecover time.Duration `json:"timeToRecover"` // Recovered − Restored
+	RecoverGap    time.Duration `json:"recoverGap"`    // its uncertainty: back to the last bad answer
+}
+
+// Records is what is known about the records the run created.
+type Records struct {
+	Acknowledged uint64 `json:"acknowledged"` // creates answered with success
+	Unknown      uint64 `json:"unknown"`      // creates that may have happened
+	Drawn        uint64 `json:"drawn"`        // distinct acknowledged records that were read back with success
+}
+
+// Generator is the health of the load generator itself.
+type Generator struct {
+	Due        uint64        `json:"due"`        // arrivals the schedule asked for
+	Sent       uint64        `json:"sent"`       // arrivals that were started
+	Dropped    uint64        `json:"dropped"`    // arrivals nobody was free to start
+	Cut        uint64        `json:"cut"`        // requests in flight when the run was ended
+	Users      int           `json:"users"`      // most virtual users alive at once
+	Lateness   Distribution  `json:"lateness"`   // sent − intended, of arrivals: our fault
+	GCPause    time.Duration `json:"gcPause"`    // all the collector's pauses together
+	CPU        time.Duration `json:"cpu"`        // user and system time of the process
+	Processors int           `json:"processors"` // GOMAXPROCS
+}
+
+// A Verdict says whether the run was good.
+type Verdict struct {
+	Outcome Judgment `json:"outcome"`
+	Stuck   bool     `json:"stuck"`   // something is still broken: outranks the outcome
+	Reasons []string `json:"reasons"` // sentences a person can forward
+	Checks  []Check  `json:"checks"`
+}
+
+// A Judgment is pass, fail or inconclusive.
+type Judgment string
+
+// The three judgments. Inconclusive is neither: the run proves nothing in either direction.
+const (
+	Pass         Judgment = "pass"
+	Fail         Judgment = "fail"
+	Inconclusive Judgment = "inconclusive"
+)
+
+// A Check is one condition and how it came out.
+type Check struct {
+	Name    string   `json:"name"`
+	Fault   int      `json:"fault"` // index of Run.Faults, or -1
+	Scope   string   `json:"scope"` // before, during, after, or run
+	Want    string   `json:"want"`
+	Got     string   `json:"got"`
+	Outcome Judgment `json:"outcome"`
+	Where   string   `json:"where,omitempty"` // file:line:col
+}

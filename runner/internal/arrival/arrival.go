@@ -1,0 +1,2 @@
+// Package arrival decides when virtual users arrive.
+package arrival

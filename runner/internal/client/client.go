@@ -1,0 +1,2 @@
+// Package client makes one HTTP exchange.
+package client

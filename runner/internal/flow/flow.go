@@ -1,0 +1,2 @@
+// Package flow walks virtual users through scenarios.
+package flow

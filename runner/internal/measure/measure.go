@@ -1,0 +1,2 @@
+// Package measure turns finished requests into numbers.
+package measure

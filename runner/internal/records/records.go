@@ -1,0 +1,2 @@
+// Package records knows which records exist.
+package records

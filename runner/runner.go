@@ -1,0 +1,2 @@
+// Package runner conducts one run.
+package runner

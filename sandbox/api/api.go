@@ -1,0 +1,2 @@
+// Package api is the HTTP API of the article.
+package api

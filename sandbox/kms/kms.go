@@ -1,0 +1,2 @@
+// Package kms answers the AWS KMS protocol.
+package kms

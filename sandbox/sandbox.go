@@ -1,0 +1,2 @@
+// Package sandbox is a small AWS to practice on.
+package sandbox

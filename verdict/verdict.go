@@ -1,0 +1,2 @@
+// Package verdict decides whether a run was good.
+package verdict
