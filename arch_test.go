@@ -24,7 +24,7 @@ var house = map[string]room{
 	"runner/internal/client":  {"one HTTP exchange", "result golang.org/x/sys"},
 	"runner/internal/records": {"what was created", ""},
 	"runner/internal/flow": {"virtual users", "result scenarios runner/internal/arrival runner/internal/client " +
-		"runner/internal/measure runner/internal/records github.com/dop251/goja github.com/brianvoe/gofakeit/v7"},
+		"runner/internal/measure runner/internal/records github.com/dop251/goja github.com/dop251/goja_nodejs github.com/brianvoe/gofakeit/v7"},
 
 	"faults":        {"break, put back, remember", "github.com/gofrs/flock"},
 	"faults/awskms": {"the only caller of AWS", "faults scenarios github.com/aws"},

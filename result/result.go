@@ -171,6 +171,7 @@ type Fault struct {
 	Where           string        `json:"where"`             // file:line:col
 	Planned         time.Duration `json:"planned"`           // when the script wanted it
 	Refused         string        `json:"refused,omitempty"` // why nothing was broken
+	Error           string        `json:"error,omitempty"`   // what else went wrong: Break answered with it, say
 	Breaking        time.Duration `json:"breaking"`          // Never for each of these if it was not reached
 	Broken          time.Duration `json:"broken"`
 	Visible         time.Duration `json:"visible"`
@@ -204,6 +205,7 @@ type Anatomy struct {
 	GraceGap      time.Duration `json:"graceGap"`      // its uncertainty: back to the last good answer
 	TimeToRecover time.Duration `json:"timeToRecover"` // Recovered − Restored
 	RecoverGap    time.Duration `json:"recoverGap"`    // its uncertainty: back to the last bad answer
+	Afterwards    uint64        `json:"afterwards"`    // requests due after the restore: with 0, Never means that nobody asked
 }
 
 // Records is what is known about the records the run created.
@@ -221,9 +223,21 @@ type Generator struct {
 	Cut        uint64        `json:"cut"`        // requests in flight when the run was ended
 	Users      int           `json:"users"`      // most virtual users alive at once
 	Lateness   Distribution  `json:"lateness"`   // sent − intended, of arrivals: our fault
+	LateLimit  time.Duration `json:"lateLimit"`  // lateness at p99 beyond which the run proves nothing; 0 means 10ms
 	GCPause    time.Duration `json:"gcPause"`    // all the collector's pauses together
 	CPU        time.Duration `json:"cpu"`        // user and system time of the process
 	Processors int           `json:"processors"` // GOMAXPROCS
+}
+
+// Late reports whether the generator was so late that what it measured may be its own slowness.
+func (g Generator) Late() bool { return g.Lateness.P99 > g.LateAllowed() }
+
+// LateAllowed returns the lateness at p99 that is still sound.
+func (g Generator) LateAllowed() time.Duration {
+	if g.LateLimit > 0 {
+		return g.LateLimit
+	}
+	return 10 * time.Millisecond
 }
 
 // A Verdict says whether the run was good.

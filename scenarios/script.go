@@ -53,6 +53,9 @@ type Config struct {
 	Ensure    []Threshold   // conditions on the whole run
 	Drain     time.Duration // how long answers may take after the last arrival; default 30s
 	MaxUsers  int           // virtual users alive at once; default 10,000
+	// MaxLateness is the lateness of the generator, at p99, beyond which what it measured may be its
+	// own slowness, and the run is inconclusive; default 10ms.
+	MaxLateness time.Duration
 }
 
 // AWS says which AWS the faults change.

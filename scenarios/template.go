@@ -1,6 +1,9 @@
 package scenarios
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Template is text with holes, compiled when the script was parsed. Rendering it is a walk over
 // its parts; nothing is parsed again.
@@ -43,3 +46,25 @@ func (t Template) Literal() (string, bool) {
 
 // IsZero reports whether the template was not written at all.
 func (t Template) IsZero() bool { return t.Source == "" && len(t.Parts) == 0 }
+
+// Expand returns the template's text, with the value lookup has for every hole. It is for templates
+// filled before the run, such as the targets of faults; a hole lookup does not know, and a call of a
+// function, are errors that end with the template's place.
+func (t Template) Expand(lookup func(name string) (string, bool)) (string, error) {
+	var b strings.Builder
+	for _, p := range t.Parts {
+		switch {
+		case p.Call != "":
+			return "", fmt.Errorf("%s cannot be called here, at %s", p.Call, t.Pos)
+		case p.Var != "":
+			s, ok := lookup(p.Var)
+			if !ok {
+				return "", fmt.Errorf("%q has no value, at %s", p.Var, t.Pos)
+			}
+			b.WriteString(s)
+		default:
+			b.WriteString(p.Text)
+		}
+	}
+	return b.String(), nil
+}

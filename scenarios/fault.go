@@ -1,0 +1,467 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"loadkms/result"
+)
+
+// An action's entry in the catalog: what it breaks, and whether it needs another key.
+type catalogEntry struct {
+	do     Action
+	target string // the key that names what it breaks
+	to     bool   // whether "to" names another key
+	doc    string
+}
+
+var catalog = []catalogEntry{
+	{RotateAlias, "alias", true, "points the alias to the key `to`; restored by pointing it back"},
+	{UpdateLedgerKey, "ledger", true, "gives the QLDB ledger the key `to`; restored by giving it the key it had"},
+	{DisableKey, "key", false, "disables the key; restored by enabling it"},
+}
+
+var actionsLater = []string{"deny-key", "revoke-grant", "schedule-key-deletion", "delete-key-material",
+	"disconnect-key-store", "rotate-key", "run"}
+
+func actionNames() (names []string) {
+	for _, c := range catalog {
+		names = append(names, string(c.do))
+	}
+	return names
+}
+
+// A faultDraft is a fault while its keys are read.
+type faultDraft struct {
+	Fault
+	entry *catalogEntry
+	at    *yaml.Node // of "at"
+	forAt *yaml.Node // of the value of "for"
+}
+
+var faultSection = section[faultDraft]{
+	name:  "fault",
+	about: "One thing to break on purpose, for a while. It is always put back.",
+	keys: []key[faultDraft]{
+		{"name", optional, textShape, "for reports; action and target unless told",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Name = p.name(n, "name")
+			}},
+		{"do", required, wordOf(actionNames()...), "how to break it: an action of the catalog below",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				s, ok := p.text(n, "do")
+				if !ok {
+					return
+				}
+				if contains(actionsLater, s) {
+					p.at(n, "", "the action %s is not supported yet", quote(s))
+					return
+				}
+				i := slices.IndexFunc(catalog, func(c catalogEntry) bool { return string(c.do) == s })
+				if i < 0 {
+					p.at(n, meant(s, actionNames(), "known actions:"), "unknown action %s in fault",
+						quote(s))
+					return
+				}
+				d.Do, d.entry = catalog[i].do, &catalog[i]
+			}},
+		{"key", optional, templateShape, "the key to break: an id, ARN or alias, often `{{ stack.NAME }}`",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Key = p.target(n, "key")
+			}},
+		{"alias", optional, templateShape, "the alias to break",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Alias = p.target(n, "alias")
+				if s, ok := d.Alias.Literal(); ok && s != "" {
+					switch {
+					case !strings.HasPrefix(s, "alias/"):
+						p.at(n, fmt.Sprintf("write %s", quote("alias/"+s)),
+							`the name of an alias begins with "alias/", and %s does not`, quote(s))
+					case strings.HasPrefix(s, "alias/aws/"):
+						p.at(n, "", "%s belongs to AWS and cannot be changed", quote(s))
+					}
+				}
+			}},
+		{"ledger", optional, templateShape, "the ledger to break",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Ledger = p.target(n, "ledger")
+			}},
+		{"to", optional, templateShape, "the other key, for actions that change to one",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.To = p.target(n, "to")
+			}},
+		{"at", required, either(durationShape, to("at")),
+			"when: a duration since the run began, or a phase",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.at = n
+				d.At = p.when(n)
+			}},
+		{"for", optional, durationShape, "how long; until the run ends unless told",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.forAt = n
+				d.For, _ = p.span(n, "for")
+			}},
+		{"expect", optional, to("expectations"), "what must hold before, during and after",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				expectationsSection.read(p, n, &d.Expect)
+			}},
+	},
+	later: []string{"oneWay", "undo", "command", "material", "role"},
+}
+
+var atSection = section[When]{
+	name:  "at",
+	about: "A moment of the run, by phase.",
+	keys: []key[When]{
+		{"phase", required, textShape, "the name of the phase",
+			func(p *parser, n *yaml.Node, w *When) {
+				w.Phase = p.phaseNamed(n)
+			}},
+		{"after", optional, durationShape, "since the phase began; 0 unless told",
+			func(p *parser, n *yaml.Node, w *When) {
+				w.Offset, _ = p.duration(n, "after")
+			}},
+	},
+}
+
+func (p *parser) when(n *yaml.Node) When {
+	w := When{Pos: p.pos(n), Phase: -1}
+	if n.Kind == yaml.MappingNode {
+		atSection.read(p, n, &w)
+	} else if n.Kind != yaml.ScalarNode {
+		p.at(n, "write 30s or {phase: NAME, after: 10s}", "at must be a duration or a phase, not %s",
+			kind(n))
+	} else {
+		w.Offset, _ = p.duration(n, "at")
+	}
+	return w
+}
+
+func (p *parser) phaseNamed(n *yaml.Node) int {
+	name, ok := p.text(n, "phase")
+	if !ok {
+		return -1
+	}
+	at := -1
+	var names []string
+	for i, ph := range p.out.Config.Phases {
+		if ph.Name == name {
+			if at >= 0 {
+				p.at(n, fmt.Sprintf("they begin on lines %d and %d", p.out.Config.Phases[at].Line,
+					ph.Line),
+					"two phases are called %s", quote(name))
+				return at
+			}
+			at = i
+		}
+		if ph.Name != "" {
+			names = append(names, ph.Name)
+		}
+	}
+	if at < 0 {
+		hint := meant(name, names, "the phases are:")
+		if len(names) == 0 {
+			hint = "give the phase a name"
+		}
+		p.at(n, hint, "no phase is called %s", quote(name))
+	}
+	return at
+}
+
+func (p *parser) fault(n *yaml.Node, s *Script) {
+	d := faultDraft{Fault: Fault{Pos: p.pos(n)}}
+	var given set
+	clean := p.clean(func() {
+		given = faultSection.read(p, n, &d)
+		if d.entry != nil {
+			p.suits(n, given, d.entry)
+		}
+	})
+	f := d.Fault
+	if d.entry != nil && f.Name == "" {
+		f.Name = string(f.Do) + " " + f.target().Source
+	}
+	s.Faults = append(s.Faults, f)
+	if clean {
+		at := len(s.Faults) - 1
+		p.later = append(p.later, func() { p.fits(at, &d) })
+	}
+}
+
+// suits checks that a fault has the keys its action wants, and no others.
+func (p *parser) suits(n *yaml.Node, given set, c *catalogEntry) {
+	wrongTarget := false
+	for _, name := range []string{"key", "alias", "ledger", "to"} {
+		k := given[name]
+		switch wanted := name == c.target || name == "to" && c.to; {
+		case wanted || k == nil:
+		case name == "to":
+			p.at(k, fmt.Sprintf("it belongs to %s", enumerate(wanting("to"), "and")), "%s has no %q",
+				c.do, name)
+		default:
+			wrongTarget = true
+			p.at(k, fmt.Sprintf("%s breaks %q; %q belongs to %s", c.do, c.target, name,
+				enumerate(wanting(name), "and")),
+				"%s has no %q", c.do, name)
+		}
+	}
+	if !given.has(c.target) && !wrongTarget {
+		p.at(n, "", "%s needs %q: what to break", c.do, c.target)
+	}
+	if c.to && !given.has("to") {
+		p.at(n, "", `%s needs "to": the other key`, c.do)
+	}
+}
+
+// wanting returns the actions that have a key.
+func wanting(name string) (actions []string) {
+	for _, c := range catalog {
+		if c.target == name || name == "to" && c.to {
+			actions = append(actions, string(c.do))
+		}
+	}
+	return actions
+}
+
+// target returns what the fault changes.
+func (f *Fault) target() Template {
+	for _, t := range []Template{f.Alias, f.Ledger, f.Key} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return Template{}
+}
+
+// span returns when a fault is in force.
+func (c *Config) span(f *Fault) (from, to time.Duration) {
+	from, to = f.At.Offset, c.total()
+	if f.At.Phase >= 0 {
+		from += c.begin(f.At.Phase)
+	}
+	if f.For > 0 {
+		to = from + f.For
+	}
+	return from, to
+}
+
+// fits checks a fault against the schedule and against the faults before it.
+func (p *parser) fits(i int, d *faultDraft) {
+	c, f := &p.out.Config, &p.out.Faults[i]
+	for _, ph := range c.Phases {
+		if ph.Duration == 0 {
+			return // a phase has a problem, and no schedule follows from it
+		}
+	}
+	from, to := c.span(f)
+	end := c.total()
+	switch {
+	case from >= end:
+		p.at(d.at, "", "the fault begins %s after the run began, and the schedule ends at %s",
+			words(from), words(end))
+		return
+	case to > end:
+		p.at(d.forAt, "", "the fault ends %s after the run began, and the schedule ends at %s",
+			words(to), words(end))
+		return
+	}
+	for _, x := range f.Expect {
+		n := &yaml.Node{Line: x.Line, Column: x.Col}
+		switch {
+		case x.Scope == Before && from == 0:
+			p.at(n, "let it begin later", "nothing can be expected before a fault with which the run begins")
+		case x.Scope == After && f.For == 0:
+			p.at(n, `give the fault a "for"`,
+				"nothing can be expected after a fault that lasts until the run ends")
+		case x.Scope == After && to == end:
+			p.at(n, "let the fault end earlier, or the last phase last longer",
+				"nothing can be expected after a fault that ends with the schedule")
+		}
+	}
+	for j := range p.out.Faults[:i] {
+		o := &p.out.Faults[j]
+		if o.Do != f.Do || filled(o.target()) != filled(f.target()) || o.target().IsZero() {
+			continue
+		}
+		if oFrom, oTo := c.span(o); from < oTo && oFrom < to {
+			p.at(&yaml.Node{Line: f.Line, Column: f.Col},
+				fmt.Sprintf("let one end before the other begins: they last from %s to %s and from %s to %s",
+					words(oFrom), words(oTo), words(from), words(to)),
+				"this fault overlaps the one at %s: both change %s", o.Pos, quote(f.target().Source))
+		}
+	}
+}
+
+// filled returns a template's text, its remaining holes as written.
+func filled(t Template) string {
+	var b strings.Builder
+	for _, part := range t.Parts {
+		b.WriteString(part.Text + part.Var)
+	}
+	return b.String()
+}
+
+var expectationsSection = section[[]Expectation]{
+	name:  "expectations",
+	about: "What must hold as one fault divides the run: before it, during it, and after it was put back.",
+	keys: []key[[]Expectation]{scopeKey(Before, "steady state"),
+		scopeKey(During, "while it is broken"), scopeKey(After, "after it was put back")},
+}
+
+func scopeKey(scope Scope, doc string) key[[]Expectation] {
+	return key[[]Expectation]{string(scope), optional, to("expectation"), doc,
+		func(p *parser, n *yaml.Node, all *[]Expectation) {
+			x := Expectation{Pos: p.pos(n), Scope: scope, Succeed: -1}
+			given := expectationSection.read(p, n, &x)
+			if given.has("succeed") && given.has("fail") {
+				p.exclude(given, "succeed", "fail", "expectation")
+			}
+			if w := given["within"]; w != nil {
+				switch {
+				case scope == Before:
+					p.at(w, "", `"within" makes no sense before a fault: nothing has happened yet`)
+				case !given.has("succeed", "fail"):
+					p.at(w, `"within" is the time until they hold`, `"within" needs "succeed" or "fail"`)
+				}
+			}
+			*all = append(*all, x)
+		}}
+}
+
+var expectationSection = section[Expectation]{
+	name:  "expectation",
+	about: "Conditions on the requests of one scope. `succeed` and `fail` exclude one another.",
+	keys: append(append([]key[Expectation]{
+		{"succeed", optional, shape{"a share: 100%, 99.9% or 0.999", numberShape.schema},
+			"least share of requests that succeed",
+			func(p *parser, n *yaml.Node, x *Expectation) {
+				if s, ok := p.share(n); ok {
+					x.Succeed = s
+				}
+			}},
+		{"fail", optional, wordOf(failures()...), "the class all requests fail as",
+			func(p *parser, n *yaml.Node, x *Expectation) {
+				if c, ok := p.failure(n); ok {
+					x.Fail = &c
+				}
+			}},
+		{"never", optional, oneOrMore(wordOf(failures()...)), "classes no request fails as",
+			func(p *parser, n *yaml.Node, x *Expectation) {
+				for _, item := range oneOrList(n) {
+					if c, ok := p.failure(item); ok {
+						x.Never = append(x.Never, c)
+					}
+				}
+			}},
+	}, limitKeys()...), key[Expectation]{"within", optional, durationShape,
+		"time until `succeed` or `fail` holds, from the fault or from its verified restore",
+		func(p *parser, n *yaml.Node, x *Expectation) {
+			x.Within, _ = p.duration(n, "within")
+		}}),
+}
+
+// failures are the classes of requests that did not succeed.
+func failures() []string {
+	return slices.DeleteFunc(result.ClassNames(), func(s string) bool { return s == result.OK.String() })
+}
+
+func (p *parser) failure(n *yaml.Node) (result.Class, bool) {
+	s, ok := p.text(n, "class")
+	if !ok {
+		return 0, false
+	}
+	if s == result.OK.String() {
+		p.at(n, `write "succeed: 100%"`, "OK is not a way to fail")
+		return 0, false
+	}
+	if _, ok = p.word(n, "class", failures()); !ok {
+		return 0, false
+	}
+	return result.ParseClass(s)
+}
+
+// share reads 100%, 99.9% or 0.999.
+func (p *parser) share(n *yaml.Node) (float64, bool) {
+	s, ok := p.text(n, "succeed")
+	if !ok {
+		return 0, false
+	}
+	number, percent := strings.CutSuffix(strings.TrimSpace(s), "%")
+	f, ok := parseNumber(number)
+	if !ok {
+		p.bad(n, s, "write 100%, 99.9% or 0.999", "a share")
+		return 0, false
+	}
+	if percent {
+		// Shifting the point in the text is exact: 99.9/100 is more than 0.999, and 999 of 1000 less.
+		if shifted, ok := parseNumber(strings.TrimSpace(number) + "e-2"); ok {
+			f = shifted
+		} else {
+			f /= 100
+		}
+	}
+	if f < 0 || f > 1 {
+		hint := "write a share between 0% and 100%"
+		if !percent && f <= 100 {
+			hint = fmt.Sprintf("write %s%%", number)
+		}
+		p.at(n, hint, "%s is not a share", quote(s))
+		return 0, false
+	}
+	return f, true
+}
+
+func limitKeys() (keys []key[Expectation]) {
+	for _, q := range []struct {
+		name string
+		q    float64
+	}{{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}} {
+		keys = append(keys, key[Expectation]{q.name, optional,
+			shape{"a duration with a unit, or a factor: 250ms, 1.2x", textShape.schema},
+			"bound of this quantile of the response time; a factor is of the same step's value before the fault",
+			func(p *parser, n *yaml.Node, x *Expectation) {
+				if l, ok := p.limit(n, x.Scope); ok {
+					l.Pos, l.Quantile = p.pos(n), q.q
+					x.Limits = append(x.Limits, l)
+				}
+			}})
+	}
+	return keys
+}
+
+func (p *parser) limit(n *yaml.Node, scope Scope) (l Limit, ok bool) {
+	s, ok := p.text(n, "a limit")
+	if !ok {
+		return l, false
+	}
+	const hint = "write 250ms, or 1.2x for a factor of the value before the fault"
+	if factor, isFactor := strings.CutSuffix(strings.TrimSpace(s), "x"); isFactor {
+		f, ok := parseNumber(factor)
+		switch {
+		case !ok || f <= 0:
+			p.bad(n, s, hint, "a limit")
+			return l, false
+		case scope == Before:
+			p.at(n, "write a duration", "a factor makes no sense before a fault: it is of the value there")
+			return l, false
+		}
+		l.Factor = f
+		return l, true
+	}
+	if _, isNumber := parseNumber(s); isNumber {
+		// Elsewhere a bare number means seconds, in Artillery's ensure it means milliseconds.
+		p.bad(n, s, fmt.Sprintf("write %sms for milliseconds or %ss for seconds", s, s), "a limit")
+		return l, false
+	}
+	d, ok := parseDuration(s)
+	if !ok || d <= 0 || d > year {
+		p.bad(n, s, hint, "a limit")
+		return l, false
+	}
+	l.Max = d
+	return l, true
+}
