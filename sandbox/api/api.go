@@ -1,2 +1,181 @@
-// Package api is the HTTP API of the article.
+// Package api is the HTTP API of the article: POST /record and GET /record/{id}, as its two Lambda
+// functions behind API Gateway answer. It keeps no records and knows no keys.
 package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"loadkms/sandbox/iam"
+	"loadkms/sandbox/ledger"
+)
+
+// maxBody bounds the body of a request: well above the ledger's limit for a document, so that the
+// ledger is the one to say so. API Gateway's own limit is 10 MB.
+const maxBody = 1 << 20
+
+// Options say whose API it is. All fields but Stage are required.
+type Options struct {
+	Ledgers *ledger.Service
+	Ledger  string // its name
+	Table   string
+	Create  iam.Caller // the role session of the function behind POST /record
+	Read    iam.Caller // and of the one behind GET /record/{id}
+	Stage   string     // a path prefix that is accepted and may be left out: "poc" for /poc/record; "" for none
+}
+
+// An API answers HTTP requests. It is safe for use by many goroutines.
+type API struct {
+	table  string
+	prefix string
+	create pool
+	read   pool
+}
+
+// New returns the API over a ledger. It opens no session before the first request needs one.
+func New(o Options) *API {
+	a := &API{table: o.Table,
+		create: pool{ledgers: o.Ledgers, ledger: o.Ledger, caller: o.Create},
+		read:   pool{ledgers: o.Ledgers, ledger: o.Ledger, caller: o.Read}}
+	if o.Stage != "" {
+		a.prefix = "/" + o.Stage
+	}
+	return a
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	if rest, ok := strings.CutPrefix(path, a.prefix); ok && a.prefix != "" && strings.HasPrefix(rest, "/") {
+		path = rest
+	}
+	const record = "/record"
+	id, get := strings.CutPrefix(path, record+"/")
+	switch {
+	case path == record && r.Method == http.MethodPost:
+		a.post(w, r)
+	case get && r.Method == http.MethodGet && id != "" && strings.IndexByte(id, '/') < 0:
+		a.get(w, r, id)
+	default:
+		answer(w, http.StatusForbidden, missingToken)
+	}
+}
+
+// The fixed answers. Spacing and casing are those of API Gateway and of the article's functions.
+var (
+	created      = []byte(`"Success"`)
+	missingToken = []byte(`{"message":"Missing Authentication Token"}`)
+	crashed      = []byte(`{"message": "Internal server error"}`)
+	tooLarge     = []byte(`{"message":"Request Too Long"}`)
+)
+
+func (a *API) post(w http.ResponseWriter, r *http.Request) {
+	buf := buffers.Get().(*bytes.Buffer)
+	defer release(buf)
+	if _, err := buf.ReadFrom(io.LimitReader(r.Body, maxBody+1)); err != nil {
+		answer(w, http.StatusBadGateway, crashed) // the client broke off; nobody may be listening
+		return
+	}
+	if buf.Len() > maxBody {
+		answer(w, http.StatusRequestEntityTooLarge, tooLarge)
+		return
+	}
+	// The function parses the body and hands on a value, so whitespace is lost and the order of fields
+	// is not. It parses outside of its try block: what is no JSON crashes it.
+	doc := buffers.Get().(*bytes.Buffer)
+	defer release(doc)
+	if err := json.Compact(doc, buf.Bytes()); err != nil || doc.Len() == 0 {
+		answer(w, http.StatusBadGateway, crashed)
+		return
+	}
+	err := a.create.use(r, func(s *ledger.Session) error {
+		return s.Insert(r.Context(), a.table, doc.Bytes())
+	})
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	answer(w, http.StatusCreated, created)
+}
+
+func (a *API) get(w http.ResponseWriter, r *http.Request, text string) {
+	id, shown := parseInt(text)
+	buf := buffers.Get().(*bytes.Buffer)
+	defer release(buf)
+	found := false
+	var doc []byte
+	err := a.read.use(r, func(s *ledger.Session) (err error) {
+		doc, found, err = s.Find(r.Context(), a.table, id, buf.AvailableBuffer())
+		return err
+	})
+	switch {
+	case err != nil:
+		fail(w, err)
+	case !found:
+		problem(w, http.StatusBadRequest, "Record Not Found Error", "Record with id "+shown+" does not exist")
+	default:
+		answer(w, http.StatusOK, doc)
+		if cap(doc) > buf.Cap() {
+			*buf = *bytes.NewBuffer(doc[:0]) // the pool learns how long documents are
+		}
+	}
+}
+
+// fail answers an error of the ledger as the function's catch block does.
+func fail(w http.ResponseWriter, err error) {
+	var e *ledger.Error
+	if errors.As(err, &e) {
+		problem(w, http.StatusInternalServerError, e.Code, e.Message)
+		return
+	}
+	problem(w, http.StatusInternalServerError, "InternalServerError", err.Error())
+}
+
+func problem(w http.ResponseWriter, status int, title, detail string) {
+	body := append(make([]byte, 0, 256), `{"status":`...)
+	body = strconv.AppendInt(body, int64(status), 10)
+	body = append(body, `,"title":`...)
+	body = appendString(body, title)
+	body = append(body, `,"detail":`...)
+	body = appendString(body, detail)
+	answer(w, status, append(body, '}'))
+}
+
+// appendString appends a JSON string as JSON.stringify writes it, which escapes no HTML.
+func appendString(dst []byte, s string) []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string into memory
+	return append(dst, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+}
+
+var contentType = []string{"application/json"}
+
+// answer writes a whole answer. Header values are shared slices: setting them by Set would allocate.
+func answer(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h["Content-Type"] = contentType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	w.Write(body) // a client that has gone needs no answer
+}
+
+// buffers are for bodies, in and out.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKept is the largest buffer that is kept: one huge document must not stay in memory for good.
+const maxKept = 64 << 10
+
+func release(b *bytes.Buffer) {
+	if b.Cap() <= maxKept {
+		b.Reset()
+		buffers.Put(b)
+	}
+}

@@ -15,4 +15,7 @@ type Caller struct {
 	// Via is the service through which Principal makes the call, as kms:ViaService has it
 	// ("qldb.eu-west-2.amazonaws.com"); "" for a direct call.
 	Via string
+	// SourceARN is the ARN of the resource for which a service makes the call, as aws:SourceArn has
+	// it (a ledger's ARN); "" for a direct call or where the service does not say.
+	SourceARN string
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"loadkms/sandbox/iam"
@@ -19,8 +20,11 @@ type Keys interface {
 	ReEncrypt(ctx context.Context, c iam.Caller, sealed []byte, ec map[string]string, toKeyID string) ([]byte, error)
 	// Describe resolves a key id, key ARN, alias name or alias ARN.
 	Describe(ctx context.Context, c iam.Caller, keyID string) (Key, error)
-	// CreateGrant lets the ledger service use the key from now on; RevokeGrant ends that.
+	// CreateGrant lets the ledger service use the key from now on; RetireGrant ends that. A caller who
+	// already has such a grant for the same ledger (iam.Caller.SourceARN) is given it again.
 	CreateGrant(ctx context.Context, c iam.Caller, keyID string) (grantID string, err error)
+	// RetireGrant gives back a grant that the service no longer needs. The service calls it itself.
+	RetireGrant(ctx context.Context, c iam.Caller, keyID, grantID string) error
 }
 
 // A Key is what Describe tells of a key.
@@ -38,3 +42,17 @@ type KeyError struct {
 }
 
 func (e *KeyError) Error() string { return fmt.Sprintf("kms: %s: %s", e.Code, e.Message) }
+
+// refused returns the refusal in an error of KMS, or nil if there is none: a KMS that is broken or too
+// busy has not refused, and says nothing about the key.
+func refused(err error) *KeyError {
+	e, _ := errors.AsType[*KeyError](err)
+	if e == nil {
+		return nil
+	}
+	switch e.Code {
+	case "KMSInternalException", "KeyUnavailableException", "DependencyTimeoutException", "ThrottlingException":
+		return nil
+	}
+	return e
+}
