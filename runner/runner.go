@@ -1,2 +1,100 @@
-// Package runner conducts one run.
+// Package runner conducts one run: it fires the load, breaks and restores what the script says, and
+// writes down what happened, all on one clock.
+//
+// It knows no AWS, no sandbox and no reporter: faults come as [faults.Target]s, and whoever wants to
+// see the run looks at a [result.Feed].
 package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"loadkms/faults"
+	"loadkms/result"
+	"loadkms/runner/internal/client"
+	"loadkms/runner/internal/flow"
+	"loadkms/scenarios"
+)
+
+// Options say what to run. Script, Target and, if the script has faults, Faults and Bracket.Journal
+// must be set.
+type Options struct {
+	Script *scenarios.Script
+	Target string          // base URL of the API
+	Faults []faults.Target // one for each of Script.Faults, in the same order
+
+	// Bracket holds the journal, the settling time, the budget and what all entries have in common.
+	// Its Notify is not used, and its Entry.Where is set for each fault.
+	Bracket faults.Bracket
+
+	Watch       time.Duration // how often a faults.Witness is asked; 0 means 1 s
+	Feed        *result.Feed  // where the run can be watched; nil means nobody does
+	Seed        uint64
+	Version     string // of loadkms
+	Environment string // -e, or ""
+	AWS         result.AWS
+	Transport   http.RoundTripper // nil means a client of the runner's own
+	Log         io.Writer         // where log steps of the script write; nil means nowhere
+}
+
+// Run runs o.Script to its end, or until ctx is done, judges it, and returns what happened.
+//
+// An error means that the run could not begin: nothing was sent and nothing was broken. Otherwise the
+// run is complete, with the anatomy of its faults and its verdict.
+//
+// Run blocks until everything it broke is restored and has stayed so for the settling time, whatever
+// happens to ctx. Done ctx ends the load first, within moments, and then every fault; faults whose
+// time had not come are never injected. What could not be restored is in Fault.Stuck, with the
+// command that does it, and makes Verdict.Stuck true.
+func Run(ctx context.Context, o Options) (*result.Run, error) {
+	c, err := newConductor(o)
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("run %s: %w", o.Script.File, context.Cause(ctx))
+	}
+	return c.conduct(ctx), nil
+}
+
+// newConductor checks o and prepares everything that does not yet need the clock.
+func newConductor(o Options) (*conductor, error) {
+	s := o.Script
+	plan, err := newPlan(o)
+	if err != nil {
+		return nil, err
+	}
+	target, err := url.Parse(o.Target)
+	if err != nil {
+		// A url.Error quotes the URL, which may hold a password.
+		return nil, fmt.Errorf("run %s: the target is not a URL", s.File)
+	}
+	if target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
+		return nil, fmt.Errorf("run %s: the target %q is not an http or https URL", s.File, target.Redacted())
+	}
+	program, err := flow.Compile(s, flow.Options{Target: o.Target, Seed: o.Seed, Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", s.File, err)
+	}
+	if o.Watch <= 0 {
+		o.Watch = time.Second
+	}
+	return compose(o, plan, target, program), nil
+}
+
+// transport returns what requests are sent with, and what to call when the last one has ended.
+func transport(o Options) (http.RoundTripper, func()) {
+	if o.Transport != nil {
+		return o.Transport, func() {}
+	}
+	c := client.New(client.Options{DialTimeout: o.Script.Config.HTTP.Timeout})
+	return c, c.CloseIdle
+}
+
+// errInternal marks the end of a run by a mistake of ours.
+var errInternal = errors.New("internal error")

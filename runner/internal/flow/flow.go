@@ -1,2 +1,317 @@
-// Package flow walks virtual users through scenarios.
+// Package flow walks virtual users through scenarios: it takes arrivals one by one, plays the steps of a
+// scenario for each, and says how every request ended. It knows neither YAML nor faults nor reports.
+//
+// The laws:
+//
+//  1. An arrival happens when the schedule says so, never because an earlier request ended. If no
+//     virtual user is free for it, it is dropped and counted, never queued silently.
+//  2. The first request of a flow is timed from the arrival's intended start, a later one from the end
+//     of the one before plus think time: within a flow a user really does wait.
+//  3. A virtual user is a state machine. Walking needs no goroutine, no clock and no network; a driver
+//     performs what the machine asks for.
+//  4. Steps, classes and variables are small integers fixed before the run. Strings and maps are for
+//     before and after it.
+//  5. No context, timer, goroutine or channel per request. Deadlines are swept.
+//  6. What a virtual user does depends on the seed and its arrival's number, not on scheduling.
+//  7. A stall may summon thousands of users; it must not summon their memory.
 package flow
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"loadkms/runner/internal/arrival"
+	"loadkms/runner/internal/measure"
+	"loadkms/runner/internal/records"
+)
+
+// tick is how often deadlines are looked at: fine enough for timeouts of seconds, and 10,000 users are
+// looked at in some tens of microseconds.
+const tick = 10 * time.Millisecond
+
+// A Driver fires the arrivals of a schedule at a target. It is the portable one: a goroutine for every
+// virtual user, reused for many arrivals, and any http.RoundTripper. Its fields must not change once
+// Drive was called.
+type Driver struct {
+	Program   *Program          // what users do; required
+	Transport http.RoundTripper // makes the exchanges, and heeds the request's context; required
+	Recorder  *measure.Recorder // for the steps of Program; required
+	Records   *records.Set      // what was created; nil means that nobody wants to know
+	MaxUsers  int               // virtual users alive at once; default 10,000
+	// PhaseUsers is the same for each phase of the schedule, in place of MaxUsers; 0, or no entry,
+	// means MaxUsers.
+	PhaseUsers []int
+	Timeout    time.Duration // for one request, connecting and reading included; default 10s
+	Drain      time.Duration // how long users may take after the last arrival; default 30s
+
+	due, sent, dropped, cut, read atomic.Uint64
+	users, busy                   atomic.Int64
+	sequence                      uint64 // last number of $sequence() handed out; used by Drive only
+}
+
+// Stats says what a Driver has done so far.
+type Stats struct {
+	Due      uint64 // arrivals the schedule asked for
+	Sent     uint64 // arrivals that were started
+	Dropped  uint64 // arrivals nobody was free to start
+	Cut      uint64 // requests in flight when the run was ended; they are not recorded
+	Read     uint64 // bytes of answers' bodies
+	Users    int    // most virtual users alive at once
+	Inflight int    // virtual users busy now
+}
+
+// Stats may be called at any time, also while Drive runs. It does not block.
+func (d *Driver) Stats() Stats {
+	s := Stats{
+		Sent: d.sent.Load(), Dropped: d.dropped.Load(), Cut: d.cut.Load(), Read: d.read.Load(),
+		Users: int(d.users.Load()), Inflight: int(d.busy.Load()),
+	}
+	s.Due = d.due.Load() // last, so that nothing is sent or dropped that was not due
+	return s
+}
+
+var (
+	errTimeout = errors.New("no complete answer in time")
+	errEnded   = errors.New("the run has ended")
+)
+
+// A run is one call of Drive.
+type run struct {
+	*Driver
+	ctx     context.Context // ends with the run; every user's context is made from it
+	began   time.Time
+	records *records.Set
+	timeout time.Duration
+	limit   int // of virtual users alive at once
+
+	mu   sync.Mutex // guards the rest; held for a few instructions
+	idle []*user    // last in, first out: what was busy most recently is still in caches
+	all  []*user
+}
+
+// now returns the time since the run began.
+func (r *run) now() time.Duration { return time.Since(r.began) }
+
+// Drive fires every arrival of schedule at began plus its intended start, and blocks until every
+// virtual user has finished, or Drain has passed since the last arrival: then what is still in flight
+// is cut. When ctx is canceled it stops at once, cutting what is in flight, and returns the cause. It
+// returns nil otherwise. No goroutine is left behind.
+func (d *Driver) Drive(ctx context.Context, began time.Time, schedule iter.Seq[arrival.Arrival]) error {
+	inner, end := context.WithCancelCause(ctx)
+	r := &run{Driver: d, ctx: inner, began: began, records: d.Records, timeout: d.Timeout, limit: d.MaxUsers}
+	if r.records == nil {
+		r.records = new(records.Set)
+	}
+	if r.timeout <= 0 {
+		r.timeout = 10 * time.Second
+	}
+	if r.limit <= 0 {
+		r.limit = 10_000
+	}
+	drain := d.Drain
+	if drain <= 0 {
+		drain = 30 * time.Second
+	}
+	d.Program.begin()
+
+	var sweeper, users sync.WaitGroup
+	sweeper.Go(r.sweep)
+	defer sweeper.Wait()
+	defer end(errEnded)
+
+	err := r.dispatch(schedule, &users)
+	for _, u := range r.all {
+		close(u.tickets)
+	}
+	finished := make(chan struct{})
+	go func() { users.Wait(); close(finished) }()
+	last := time.NewTimer(drain)
+	defer last.Stop()
+	select {
+	case <-finished:
+	case <-last.C:
+		end(errEnded)
+		<-finished
+	case <-ctx.Done():
+		<-finished
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// A ticket is an arrival with everything that must be decided in the order of arrivals.
+type ticket struct {
+	arrival.Arrival
+	scenario int
+	sequence uint64 // the number before the first one the flow may use
+}
+
+// dispatch waits for each intended start and hands the arrival to the most recently idle virtual user.
+func (r *run) dispatch(schedule iter.Seq[arrival.Arrival], users *sync.WaitGroup) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	shard := r.Recorder.Shard(0)
+	var dice rand.PCG
+	for a := range schedule {
+		if wait := a.Intended - r.now(); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-r.ctx.Done():
+				return context.Cause(r.ctx)
+			}
+		} else if r.ctx.Err() != nil {
+			return context.Cause(r.ctx)
+		}
+		r.due.Add(1)
+		k := ticket{a, r.Program.choose(a, &dice), r.sequence}
+		// Numbers are taken even if nobody is free to use them, so that those of later arrivals do not
+		// depend on how fast answers were.
+		r.sequence += uint64(r.Program.scenarios[k.scenario].sequences)
+		u := r.claim(a.Phase)
+		if u == nil {
+			r.dropped.Add(1)
+			shard.Drop(r.Program.scenarios[k.scenario].first, a.Intended)
+			continue
+		}
+		shard.Arrive(a.Intended)
+		r.sent.Add(1)
+		if u.tickets == nil {
+			u.tickets = make(chan ticket, 1)
+			users.Go(func() { r.serve(u) })
+		}
+		u.tickets <- k // never blocks: an idle user has taken its last ticket
+	}
+	return nil
+}
+
+// claim returns a virtual user that is free, a new one if none is, and nil if as many as may be are
+// busy.
+func (r *run) claim(phase int) *user {
+	limit := r.limit
+	if phase < len(r.PhaseUsers) && r.PhaseUsers[phase] > 0 {
+		limit = r.PhaseUsers[phase]
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy.Load() >= int64(limit) {
+		return nil
+	}
+	r.busy.Add(1)
+	if n := len(r.idle); n > 0 {
+		u := r.idle[n-1]
+		r.idle = r.idle[:n-1]
+		return u
+	}
+	u := newUser(r.Program, r.records)
+	u.shard = r.Recorder.Shard(len(r.all))
+	u.timer = time.NewTimer(time.Hour)
+	u.timer.Stop()
+	u.ctx, u.cancel = context.WithCancelCause(r.ctx)
+	r.all = append(r.all, u)
+	r.users.Store(max(r.users.Load(), int64(len(r.all))))
+	return u
+}
+
+// serve plays one flow after another on u.
+func (r *run) serve(u *user) {
+	for k := range u.tickets {
+		r.play(u, k)
+		u.rest()
+		r.mu.Lock()
+		r.idle = append(r.idle, u)
+		r.busy.Add(-1)
+		r.mu.Unlock()
+	}
+}
+
+// play performs what u asks for until its flow is done or the run has ended.
+func (r *run) play(u *user, k ticket) {
+	act := u.begin(k)
+	for {
+		e := event{}
+		switch act {
+		case send:
+			class, at, ok := r.exchange(u)
+			if !ok {
+				return
+			}
+			e = event{at, class}
+		case wait:
+			if !r.pause(u) {
+				return
+			}
+		case call:
+			if err := r.Program.processor.call(u); err != nil {
+				if r.ctx.Err() != nil {
+					return // the run has ended, and interrupted the function
+				}
+				r.Program.log.once(err)
+				e.class = giveUpClass
+			}
+		case say:
+			r.Program.log.line(u.text)
+		case giveUp:
+			r.giveUp(u)
+			return
+		case done:
+			return
+		}
+		act = u.advance(e)
+	}
+}
+
+// giveUp records a request that could not be made.
+func (r *run) giveUp(u *user) {
+	if step := u.op().step; step >= 0 {
+		now := r.now()
+		u.shard.Record(measure.Sample{Step: step, Class: giveUpClass, Intended: u.intended, Sent: now, Done: now,
+			Span: r.Recorder.Span(), Arrival: u.fresh})
+	}
+}
+
+// pause waits until u's think time is over, and reports false if the run ended before.
+func (r *run) pause(u *user) bool {
+	d := u.intended - r.now()
+	if d <= 0 {
+		return r.ctx.Err() == nil
+	}
+	u.timer.Reset(d)
+	select {
+	case <-u.timer.C:
+		return true
+	case <-r.ctx.Done():
+		u.timer.Stop()
+		return false
+	}
+}
+
+// sweep ends the exchanges that take too long, until the run ends; then it ends what the processor is
+// doing.
+func (r *run) sweep() {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-r.ctx.Done():
+			r.Program.interrupt()
+			return
+		}
+		r.mu.Lock()
+		all := r.all // only ever appended to
+		r.mu.Unlock()
+		now := int64(r.now())
+		for _, u := range all {
+			if d := u.deadline.Load(); d != 0 && now >= d {
+				u.expire(d)
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+//go:build !race
+
+package flow
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"loadkms/result"
+	"loadkms/runner/internal/arrival"
+	"loadkms/runner/internal/measure"
+)
+
+// The path of a plain GET through the state machine: choose, begin, render, advance, record.
+func TestWalkAllocatesNothing(t *testing.T) {
+	d := newDriver(compile(t, script(get("/record/{{ $created() }}"), get("/fixed")), Options{}), nil)
+	for id := range uint64(100) {
+		d.Records.Acknowledge(id)
+	}
+	u := newUser(d.Program, d.Records)
+	shard := d.Recorder.Shard(0)
+	seq := uint64(0)
+	work := func() {
+		a := arrival.Arrival{Seq: seq}
+		seq++
+		act := u.begin(ticket{Arrival: a, scenario: d.Program.choose(a, &u.data)})
+		for ; act == send; act = u.advance(event{at: 5}) {
+			shard.Record(measure.Sample{Step: u.op().step, Class: result.OK, Intended: u.intended, Sent: 1, Done: 5, Arrival: u.fresh})
+		}
+		if act != done {
+			t.Fatalf("got action %d, want done", act)
+		}
+	}
+	for range 2000 {
+		work()
+	}
+	d.Recorder.Windows(time.Second)
+	if got := testing.AllocsPerRun(500, work); got != 0 {
+		t.Errorf("got %v allocations per flow of two requests, want 0", got)
+	}
+}
+
+// The portable driver adds the string net/http wants for a URL, and nothing for a fixed one.
+func TestExchangeAllocations(t *testing.T) {
+	for _, c := range []struct {
+		name, url string
+		want      float64
+	}{{"a fixed URL", "/record/1", 0}, {"a URL with a hole", "/record/{{ $created() }}", 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			resp := &http.Response{StatusCode: 200, Body: http.NoBody}
+			d := newDriver(compile(t, script(get(c.url)), Options{}), transportFunc(func(*http.Request) (*http.Response, error) { return resp, nil }))
+			d.Records.Acknowledge(123456)
+			r, u := loose(d)
+			work := func() {
+				if act := u.begin(ticket{}); act != send {
+					t.Fatalf("got action %d, want send", act)
+				}
+				if class, _, ok := r.exchange(u); class != result.OK || !ok {
+					t.Fatalf("got %v", class)
+				}
+			}
+			for range 3000 {
+				work()
+			}
+			d.Recorder.Windows(time.Hour)
+			if got := testing.AllocsPerRun(500, work); got > c.want {
+				t.Errorf("got %v allocations per request, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// loose returns a run and a user that no driver drives.
+func loose(d *Driver) (*run, *user) {
+	r := &run{Driver: d, ctx: context.Background(), began: time.Now(), records: d.Records, timeout: time.Second}
+	u := newUser(d.Program, d.Records)
+	u.shard = d.Recorder.Shard(0)
+	u.ctx, u.cancel = context.WithCancelCause(r.ctx)
+	return r, u
+}
+
+func BenchmarkWalk(b *testing.B) {
+	d := newDriver(compile(b, script(get("/record/{{ $created() }}"), get("/fixed")), Options{}), nil)
+	for id := range uint64(100) {
+		d.Records.Acknowledge(id)
+	}
+	u := newUser(d.Program, d.Records)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		a := arrival.Arrival{Seq: uint64(i)}
+		for act := u.begin(ticket{Arrival: a, scenario: d.Program.choose(a, &u.data)}); act == send; {
+			act = u.advance(event{at: 5})
+		}
+	}
+}
+
+func BenchmarkRenderCreate(b *testing.B) {
+	d := newDriver(compile(b, mixed(), Options{}), nil)
+	u := newUser(d.Program, d.Records)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		u.begin(ticket{Arrival: arrival.Arrival{Seq: uint64(i)}})
+	}
+}

@@ -1,0 +1,30 @@
+//go:build !race
+
+package measure
+
+import (
+	"testing"
+	"time"
+)
+
+func TestRecordAllocatesNothing(t *testing.T) {
+	r := NewRecorder(steps(3))
+	s := r.Shard(0)
+	work := func() {
+		for i := range 3 * 1024 {
+			at := time.Duration(i) * time.Microsecond
+			s.Record(Sample{Step: i % 3, Intended: at, Sent: at, Done: at})
+			s.Arrive(at)
+		}
+	}
+	for range 4 { // until enough chunks are in circulation
+		work()
+		r.Windows(time.Second)
+	}
+	if got := testing.AllocsPerRun(500, func() { s.Record(Sample{Step: 1, Done: 5e6}); s.Arrive(1); s.Drop(0, 1) }); got != 0 {
+		t.Errorf("Record, Arrive and Drop: got %v allocations, want 0", got)
+	}
+	if got := testing.AllocsPerRun(1, work); got > 8 {
+		t.Errorf("6,144 entries without a reader: got %v allocations, want one per 1,024 and a longer list", got)
+	}
+}

@@ -1,2 +1,0 @@
-// Package measure turns finished requests into numbers.
-package measure

@@ -1,0 +1,461 @@
+package measure
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"loadkms/result"
+)
+
+func steps(n int) (s []result.Step) {
+	for i := range n {
+		s = append(s, result.Step{Scenario: "a", Name: fmt.Sprint("step ", i)})
+	}
+	return s
+}
+
+// A twin is a recorder that keeps every sample and sums up by the definitions.
+type twin struct {
+	steps   int
+	samples []Sample
+	within  []bool // the span was the present one when the sample was recorded
+	arrived []time.Duration
+	drops   []Sample
+	cuts    []time.Duration
+}
+
+// set sums up durations; quantiles are rounded as buckets round them.
+type set []time.Duration
+
+func (s set) quantile(q float64) time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	slices.Sort(s)
+	rank := len(s)
+	for rank > 1 && float64(rank-1) >= q*float64(len(s))-1e-9 {
+		rank--
+	}
+	return min(time.Duration(upper(index(micros(s[rank-1]))))*time.Microsecond, s[len(s)-1])
+}
+
+func (s set) distribution() result.Distribution {
+	d := result.Distribution{Count: uint64(len(s))}
+	if len(s) == 0 {
+		return d
+	}
+	var sum time.Duration
+	for _, v := range s {
+		sum += v
+	}
+	d.Mean, d.Min, d.Max = sum/time.Duration(len(s)), slices.Min(s), slices.Max(s)
+	d.P50, d.P90, d.P95, d.P99, d.P999 = s.quantile(.5), s.quantile(.9), s.quantile(.95), s.quantile(.99), s.quantile(.999)
+	return d
+}
+
+// pick returns the samples and drops of one step that keep accepts, as response and service times,
+// counts, and when each class was seen.
+func (w *twin) pick(step int, keep func(x Sample, i int) bool) (response, service set, classes result.Counts, seen map[result.Class]result.Seen) {
+	add := func(x Sample, i int) {
+		if x.Step != step || !keep(x, i) {
+			return
+		}
+		if x.Class != result.Dropped && x.Class != result.CaptureFailed {
+			response, service = append(response, x.Done-x.Intended), append(service, x.Done-x.Sent)
+		}
+		if seen == nil {
+			seen = map[result.Class]result.Seen{}
+		}
+		s, ok := seen[x.Class]
+		if !ok {
+			s = result.Seen{First: x.Done, Last: x.Done}
+		}
+		seen[x.Class] = result.Seen{First: min(s.First, x.Done), Last: max(s.Last, x.Done)}
+		classes[x.Class]++
+	}
+	for i, x := range w.samples {
+		add(x, i)
+	}
+	for _, x := range w.drops {
+		add(x, -1)
+	}
+	return
+}
+
+func (w *twin) windows(n int) []result.Window {
+	all := make([]result.Window, n)
+	for i := range all {
+		v := &all[i]
+		v.At = time.Duration(i) * time.Second
+		in := func(at time.Duration) bool { return int(max(at, 0)/time.Second) == i }
+		for _, at := range w.arrived {
+			if in(at) {
+				v.Due++
+			}
+		}
+		for _, x := range w.drops {
+			if in(x.Intended) {
+				v.Due++
+				v.Dropped++
+			}
+		}
+		var late set
+		for _, x := range w.samples {
+			if x.Arrival && in(x.Intended) {
+				late = append(late, x.Sent-x.Intended)
+			}
+		}
+		v.LateP99 = late.quantile(0.99)
+		for step := range w.steps {
+			response, service, classes, seen := w.pick(step, func(x Sample, _ int) bool { return in(x.Intended) })
+			s := result.StepWindow{Classes: classes, FirstOK: -1, LastOK: -1, FirstBad: -1, LastBad: -1}
+			s.P50, s.P95, s.P99, s.Service = response.quantile(.5), response.quantile(.95), response.quantile(.99), service.quantile(.99)
+			s.Max = response.distribution().Max
+			for c, at := range seen {
+				if c == result.OK {
+					s.FirstOK, s.LastOK = at.First, at.Last
+					continue
+				}
+				if s.FirstBad < 0 || at.First < s.FirstBad {
+					s.FirstBad = at.First
+				}
+				s.LastBad = max(s.LastBad, at.Last)
+			}
+			v.Steps = append(v.Steps, s)
+		}
+	}
+	return all
+}
+
+func (w *twin) spans(upTo time.Duration) []result.Span {
+	bounds := append(append([]time.Duration{0}, w.cuts...), upTo)
+	var all []result.Span
+	for k := range len(bounds) - 1 {
+		from, to, open := bounds[k], bounds[k+1], k == len(bounds)-2
+		sp := result.Span{From: from, To: to, Moving: -1}
+		for step := range w.steps {
+			sent := func(x Sample, i int) bool { return i >= 0 && int(x.Span) == k }
+			in := func(x Sample, i int) bool {
+				return w.within[i] && x.Sent >= from && (open || x.Done <= to)
+			}
+			response, service, classes, seen := w.pick(step, func(x Sample, i int) bool {
+				if i < 0 {
+					return x.Intended >= from && (open || x.Intended < to)
+				}
+				return sent(x, i) && in(x, i)
+			})
+			_, _, all, _ := w.pick(step, func(x Sample, i int) bool { return sent(x, i) && !in(x, i) })
+			sp.Steps = append(sp.Steps, result.SpanStep{Classes: classes, Seen: seen, Straddling: all.Total(),
+				Response: response.distribution(), Service: service.distribution()})
+		}
+		all = append(all, sp)
+	}
+	return all
+}
+
+// An act is something that happens to a recorder.
+type act struct {
+	at time.Duration // when it happens
+	do func()
+}
+
+func TestRecorderAgainstSlowTwin(t *testing.T) {
+	for seed := range uint64(60) {
+		rng := rand.New(rand.NewPCG(seed, 5))
+		n := 1 + rng.IntN(3)
+		r, w := NewRecorder(steps(n)), &twin{steps: n}
+		length := time.Duration(1+rng.IntN(20)) * time.Second
+		within := func(d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d))) }
+		var acts []act
+		busy := map[time.Duration]time.Duration{} // from a cut's moment until it is made
+
+		// Cuts are made one after another, each a moment after the one it is for.
+		for at, n := within(length), rng.IntN(5); n > 0; n-- {
+			made := at + within(3*time.Millisecond)
+			busy[at] = made
+			cut := at
+			acts = append(acts, act{made, func() { r.Cut(cut); w.cuts = append(w.cuts, cut) }})
+			at = made + 10*time.Millisecond + within(length/4)
+		}
+
+		for range 200 + rng.IntN(4000) {
+			x := Sample{Step: rng.IntN(n), Intended: within(length), Arrival: rng.IntN(2) == 0}
+			if rng.IntN(3) > 0 {
+				x.Class = result.Class(rng.IntN(int(result.Dropped)))
+			}
+			x.Sent = x.Intended + time.Duration(rng.ExpFloat64()*float64(time.Millisecond))
+			x.Done = x.Sent + time.Duration(rng.ExpFloat64()*float64(200*time.Millisecond))
+			if rng.IntN(50) == 0 {
+				x.Done = x.Sent + within(time.Minute) // a straggler
+			}
+			shard := r.Shard(rng.IntN(100))
+			acts = append(acts, act{x.Sent, func() { x.Span = r.Span() }})
+			acts = append(acts, act{x.Done + within(2*time.Millisecond), func() {
+				w.samples = append(w.samples, x)
+				w.within = append(w.within, x.Span == r.Span())
+				shard.Record(x)
+			}})
+			switch intended := within(length); rng.IntN(10) {
+			case 0:
+				step := rng.IntN(n)
+				acts = append(acts, act{intended, func() {
+					shard.Drop(step, intended)
+					w.drops = append(w.drops, Sample{Step: step, Class: result.Dropped, Intended: intended, Sent: intended, Done: intended})
+				}})
+			case 1:
+				acts = append(acts, act{intended, func() { shard.Arrive(intended); w.arrived = append(w.arrived, intended) }})
+			}
+		}
+		// Readers come at any time; between a cut's moment and its making only one may come.
+		var kept [][2]any
+		for range rng.IntN(60) {
+			at, which := within(length+time.Minute), rng.IntN(4)
+			inCut := false
+			for from, to := range busy {
+				inCut = inCut || at >= from-5*time.Millisecond && at <= to
+			}
+			if inCut {
+				continue
+			}
+			acts = append(acts, act{at, func() {
+				switch which {
+				case 0:
+					got, copied := r.Windows(at), r.Windows(at)
+					for i := range copied {
+						copied[i].Steps = slices.Clone(copied[i].Steps)
+					}
+					kept = append(kept, [2]any{got, copied})
+				case 1:
+					r.Spans(at)
+				case 2:
+					r.Steps()
+				case 3:
+					r.Lateness()
+				}
+			}})
+		}
+		for _, made := range busy {
+			if rng.IntN(2) == 0 {
+				acts = append(acts, act{made - 1, func() { r.Steps() }})
+			}
+		}
+
+		slices.SortStableFunc(acts, func(a, b act) int { return int(a.at - b.at) })
+		for _, a := range acts {
+			a.do()
+		}
+
+		end := length + time.Minute
+		if got, want := r.Windows(end), w.windows(int((end+time.Second-1)/time.Second)); !reflect.DeepEqual(got, want) {
+			for i := range want {
+				if !reflect.DeepEqual(got[i], want[i]) {
+					t.Fatalf("seed %d: window %d:\n got %+v\nwant %+v", seed, i, got[i], want[i])
+				}
+			}
+			t.Fatalf("seed %d: got %d windows, want %d", seed, len(got), len(want))
+		}
+		if got, want := r.Spans(end), w.spans(end); !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d: spans (cuts %v):\n got %+v\nwant %+v", seed, w.cuts, got, want)
+		}
+		for i, got := range r.Steps() {
+			response, service, classes, _ := w.pick(i, func(Sample, int) bool { return true })
+			got.Response.Buckets, got.Service.Buckets = nil, nil
+			want := result.Step{Scenario: "a", Name: fmt.Sprint("step ", i), Classes: classes,
+				Response: response.distribution(), Service: service.distribution()}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("seed %d: step %d:\n got %+v\nwant %+v", seed, i, got, want)
+			}
+		}
+		var late set
+		for _, x := range w.samples {
+			if x.Arrival {
+				late = append(late, x.Sent-x.Intended)
+			}
+		}
+		got := r.Lateness()
+		got.Buckets = nil
+		if want := late.distribution(); !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d: lateness: got %+v, want %+v", seed, got, want)
+		}
+		for i, k := range kept {
+			if !reflect.DeepEqual(k[0], k[1]) {
+				t.Fatalf("seed %d: reader %d: the windows it was given have changed", seed, i)
+			}
+		}
+	}
+}
+
+// A cut that is made for a moment behind what a reader was already told moves; nothing is counted in
+// a span it does not lie in.
+func TestCutNeverLeavesASampleOutsideItsSpan(t *testing.T) {
+	r := NewRecorder(steps(1))
+	r.Shard(0).Record(Sample{Sent: 1 * time.Second, Done: 3 * time.Second})
+	r.Spans(3 * time.Second)
+	r.Cut(2 * time.Second)
+	r.Cut(1 * time.Second)
+	got := r.Spans(5 * time.Second)
+	if len(got) != 3 || got[0].To != 3*time.Second || got[1].From != got[1].To || got[2].To != 5*time.Second {
+		t.Errorf("got %+v", got)
+	}
+	if got[0].Steps[0].Classes[result.OK] != 1 {
+		t.Errorf("the sample is not in its span: %+v", got[0])
+	}
+}
+
+// A sample whose sender read the span too late was sent before the span it claims.
+func TestASampleSentBeforeItsSpanStraddles(t *testing.T) {
+	r := NewRecorder(steps(1))
+	r.Cut(2 * time.Second)
+	r.Shard(0).Record(Sample{Span: r.Span(), Sent: time.Second, Done: 3 * time.Second})
+	if got := r.Spans(4 * time.Second)[1].Steps[0]; got.Straddling != 1 || got.Classes.Total() != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestDropWithoutAStepCountsInItsWindowOnly(t *testing.T) {
+	r := NewRecorder(steps(1))
+	r.Shard(0).Drop(-1, 1500*time.Millisecond)
+	w := r.Windows(2 * time.Second)
+	if w[1].Due != 1 || w[1].Dropped != 1 || w[1].Steps[0].Classes.Total() != 0 || r.Steps()[0].Classes.Total() != 0 {
+		t.Errorf("got %+v", w[1])
+	}
+}
+
+func TestAWrongStepFailsWhereItIsRecorded(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("step 1 of 1 was recorded")
+		}
+	}()
+	NewRecorder(steps(1)).Shard(0).Record(Sample{Step: 1})
+}
+
+// Writers and readers at once, with and without a reader: nothing is lost. Run with -race.
+func TestConcurrentWritersAndReaders(t *testing.T) {
+	for _, readers := range []int{0, 3} {
+		r := NewRecorder(steps(2))
+		const writers, each = 8, 60_000
+		var work, watch sync.WaitGroup
+		stop := make(chan struct{})
+		for range readers {
+			watch.Go(func() {
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					r.Windows(10 * time.Second)
+					r.Spans(10 * time.Second)
+					r.Steps()
+					r.Lateness()
+					if i < 20 {
+						r.Cut(time.Duration(i) * time.Millisecond)
+					}
+				}
+			})
+		}
+		for i := range writers {
+			work.Go(func() {
+				for k := range each {
+					at := time.Duration(k%10) * time.Second
+					r.Shard(i).Record(Sample{Step: k % 2, Span: r.Span(), Intended: at, Sent: at, Done: at + time.Millisecond, Arrival: true})
+				}
+			})
+		}
+		work.Wait()
+		close(stop)
+		watch.Wait()
+		total, windows, spans := uint64(0), uint64(0), uint64(0)
+		for _, s := range r.Steps() {
+			total += s.Classes.Total()
+		}
+		for _, w := range r.Windows(10 * time.Second) {
+			for _, s := range w.Steps {
+				windows += s.Classes.Total()
+			}
+		}
+		for _, s := range r.Spans(10 * time.Second) {
+			for _, s := range s.Steps {
+				spans += s.Classes.Total() + s.Straddling
+			}
+		}
+		const want = writers * each
+		if total != want || windows != want || spans != want || r.Lateness().Count != want {
+			t.Errorf("%d readers: got %d in totals, %d in windows, %d in spans, %d late, want %d",
+				readers, total, windows, spans, r.Lateness().Count, want)
+		}
+	}
+}
+
+// An hour at 200/s with two steps, read once a second, with a straggler each second.
+func TestAnHourFitsIntoMemory(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	rng := rand.New(rand.NewPCG(1, 6))
+	r := NewRecorder(steps(2))
+	var windows []result.Window
+	for second := range 3600 {
+		for i := range 200 {
+			at := time.Duration(second)*time.Second + time.Duration(i)*5*time.Millisecond
+			r.Shard(i).Record(Sample{Step: i % 2, Intended: at, Sent: at,
+				Done: at + time.Duration((1+rng.ExpFloat64())*float64(20*time.Millisecond)), Arrival: true})
+		}
+		at := time.Duration(rng.IntN(second+1)) * time.Second
+		r.Shard(0).Record(Sample{Intended: at, Sent: at, Done: time.Duration(second+1) * time.Second})
+		windows = r.Windows(time.Duration(second+1) * time.Second)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	grown := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	t.Logf("an hour holds %.1f MB", float64(grown)/1e6)
+	if grown > 20e6 {
+		t.Errorf("an hour holds %d bytes, want less than 20 MB", grown)
+	}
+	open := 0
+	for _, w := range r.windows {
+		if w.late.rows != nil {
+			open++
+		}
+	}
+	if open > 8 {
+		t.Errorf("%d windows are not sealed, want a few", open)
+	}
+	runtime.KeepAlive(windows)
+}
+
+func BenchmarkRecord(b *testing.B) {
+	r := NewRecorder(steps(2))
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		s := r.Shard(rand.IntN(100))
+		x := Sample{Step: 1, Arrival: true}
+		for pb.Next() {
+			x.Done += time.Microsecond
+			s.Record(x)
+		}
+	})
+}
+
+func BenchmarkWindowsOfAnHour(b *testing.B) {
+	r := NewRecorder(steps(2))
+	for i := range 3600 {
+		r.Shard(0).Record(Sample{Intended: time.Duration(i) * time.Second})
+	}
+	r.Windows(time.Hour)
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range 100 {
+			at := 3599*time.Second + time.Duration(i)
+			r.Shard(0).Record(Sample{Intended: at, Sent: at, Done: at})
+		}
+		r.Windows(time.Hour)
+	}
+}
