@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 )
 
 // A State is what a target looked like, in a form only the target understands. Two observations of
@@ -32,6 +33,15 @@ type Target interface {
 // of its present state ("ledger x: KMS_KEY_INACCESSIBLE since …").
 type Witness interface {
 	Witness(context.Context) (string, error)
+}
+
+// Slow is a Target whose changes are carried out in the background, after they were accepted. Its
+// Observe must not show the prior state before that work is done.
+type Slow interface {
+	// UnderWay returns how long the change that shows in now, just observed, may take at most until
+	// the target is in a state at rest; 0 means that it is at rest. While it is under way, the budget
+	// of a restore starts anew with every look, but the restore ends after that time in all.
+	UnderWay(now, prior State) time.Duration
 }
 
 // A Journal remembers, across crashes, what has to be put back.

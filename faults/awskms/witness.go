@@ -1,0 +1,37 @@
+package awskms
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"loadkms/faults"
+)
+
+// A witness is a target, with what a ledger that depends on it makes of its state. A target that is
+// faults.Slow has to be its own witness, because this one would hide it.
+type witness struct {
+	faults.Target
+	cloud *Cloud
+	spec  spec
+}
+
+var _ faults.Witness = witness{}
+
+// Witness tells of the ledger and, for an alias, whether the ledger's key has followed it: everything
+// AWS documents says that a ledger looks at an alias once, when it is created or updated.
+func (w witness) Witness(ctx context.Context) (string, error) {
+	l, err := w.cloud.describeLedger(ctx, w.spec.Watch)
+	if err != nil || w.spec.Alias == "" {
+		return l.String(), err
+	}
+	state, err := w.Observe(ctx)
+	if err != nil {
+		return "", err
+	}
+	s := fmt.Sprintf("%s; %s points to key %s", l, w.spec.Alias, state)
+	if string(state) == w.spec.To && !strings.HasSuffix(l.key, "key/"+w.spec.To) {
+		s += ": the alias moved, the ledger's key did not"
+	}
+	return s, nil
+}
