@@ -19,9 +19,11 @@ package flow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +87,7 @@ var (
 type run struct {
 	*Driver
 	ctx     context.Context // ends with the run; every user's context is made from it
+	end     context.CancelCauseFunc
 	began   time.Time
 	records *records.Set
 	timeout time.Duration
@@ -100,11 +103,12 @@ func (r *run) now() time.Duration { return time.Since(r.began) }
 
 // Drive fires every arrival of schedule at began plus its intended start, and blocks until every
 // virtual user has finished, or Drain has passed since the last arrival: then what is still in flight
-// is cut. When ctx is canceled it stops at once, cutting what is in flight, and returns the cause. It
-// returns nil otherwise. No goroutine is left behind.
+// is cut. When ctx is canceled it stops at once, cutting what is in flight, and returns the cause. A
+// panic of a virtual user, which is a mistake of ours, ends the run likewise: faults must be restored
+// although the load is lost. It returns nil otherwise. No goroutine is left behind.
 func (d *Driver) Drive(ctx context.Context, began time.Time, schedule iter.Seq[arrival.Arrival]) error {
 	inner, end := context.WithCancelCause(ctx)
-	r := &run{Driver: d, ctx: inner, began: began, records: d.Records, timeout: d.Timeout, limit: d.MaxUsers}
+	r := &run{Driver: d, ctx: inner, end: end, began: began, records: d.Records, timeout: d.Timeout, limit: d.MaxUsers}
 	if r.records == nil {
 		r.records = new(records.Set)
 	}
@@ -140,9 +144,21 @@ func (d *Driver) Drive(ctx context.Context, began time.Time, schedule iter.Seq[a
 		<-finished
 	case <-ctx.Done():
 		<-finished
+	}
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if mistake := (*mistakeError)(nil); errors.As(context.Cause(inner), &mistake) {
+		return mistake
+	}
 	return err
+}
+
+// A mistakeError is the panic of a virtual user.
+type mistakeError struct{ value any }
+
+func (m *mistakeError) Error() string {
+	return fmt.Sprintf("internal error: a virtual user panicked: %v", m.value)
 }
 
 // A ticket is an arrival with everything that must be decided in the order of arrivals.
@@ -221,6 +237,12 @@ func (r *run) claim(phase int) *user {
 
 // serve plays one flow after another on u.
 func (r *run) serve(u *user) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.Program.log.once(fmt.Errorf("%v\n%s", p, debug.Stack()))
+			r.end(&mistakeError{p})
+		}
+	}()
 	for k := range u.tickets {
 		r.play(u, k)
 		u.rest()

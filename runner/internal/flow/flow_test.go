@@ -134,6 +134,34 @@ func TestCancelIsPromptAndCutsWhatIsInFlight(t *testing.T) {
 	}
 }
 
+// A mistake of ours in one virtual user ends the load, so that whoever conducts the run can restore
+// what is broken, and its place is in the log.
+func TestPanicEndsTheLoad(t *testing.T) {
+	for name, at := range map[string]int64{"while users arrive": 5, "after the last arrival": 10} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log strings.Builder
+				var asked atomic.Int64
+				d := newDriver(compile(t, script(get("/")), Options{Log: &log}), respond(func(r *http.Request) (*http.Response, error) {
+					time.Sleep(50 * time.Millisecond)
+					if asked.Add(1) == at {
+						panic("a mistake")
+					}
+					return answer(200, "ok"), nil
+				}))
+				err := d.Drive(t.Context(), time.Now(), constantly(10, time.Second))
+				if err == nil || err.Error() != "internal error: a virtual user panicked: a mistake" {
+					t.Errorf("got %v", err)
+				}
+				equal(t, "arrivals", d.Stats().Due, uint64(at))
+				if !strings.Contains(log.String(), "flow_test.go") {
+					t.Errorf("the stack is not in the log: %q", log.String())
+				}
+			})
+		})
+	}
+}
+
 func TestDrainBoundsTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDriver(compile(t, script(get("/")), Options{}), after(8500*time.Millisecond))

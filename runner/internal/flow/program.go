@@ -132,7 +132,9 @@ func Compile(s *scenarios.Script, o Options) (*Program, error) {
 		}
 	}
 	c.processor = s.Config.Processor != ""
-	for _, v := range s.Config.Variables {
+	// What a script sets itself comes later, and wins.
+	variables := append([]scenarios.Variable{{Name: "target", Values: []string{c.base}, Typed: []any{c.base}}}, s.Config.Variables...)
+	for _, v := range variables {
 		c.declared = append(c.declared, v.Name)
 	}
 	for _, ph := range s.Config.Phases {
@@ -144,12 +146,12 @@ func Compile(s *scenarios.Script, o Options) (*Program, error) {
 	if len(s.Scenarios) == 0 {
 		c.problem(scenarios.Pos{File: s.File}, "", "there is no scenario")
 	}
-	for _, v := range s.Config.Variables {
+	for _, v := range variables {
 		p.variables = append(p.variables, c.variable(v))
 	}
 	p.slots = len(c.slots)
 	if len(c.problems) > 0 {
-		return nil, &scenarios.Problems{List: c.problems}
+		return nil, s.Problems(c.problems)
 	}
 	return p, nil
 }

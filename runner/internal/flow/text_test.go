@@ -22,7 +22,7 @@ func rendered(t *testing.T, in scenarios.Template, variables []scenarios.Variabl
 	t.Helper()
 	s := script(scenarios.Step{Kind: scenarios.Request, Method: "POST", URL: template(0, "/"), HasBody: true, Body: in})
 	s.Config.Variables = variables
-	u := newUser(compile(t, s, Options{Seed: 3}), new(records.Set))
+	u := newUser(compile(t, s, Options{Seed: 3, Target: "http://h"}), new(records.Set))
 	if act := u.begin(ticket{Arrival: arrival.Arrival{Seq: 4}, sequence: 41}); act != send {
 		t.Fatalf("got action %d, want send", act)
 	}
@@ -49,6 +49,7 @@ func TestJSONBodiesAreExact(t *testing.T) {
 		{"typed values", `[{{ int }},{{ float }},{{ bool }},{{ digits }}]`, `[16,1.5,true,"007"]`, scenarios.JSONValue},
 		{"typed values in a text", `"{{ int }},{{ float }},{{ bool }},{{ digits }}"`, `"0x10,1.50,yes,007"`, scenarios.JSONString},
 		{"a range of one", `{{ $randomNumber(-7, -7) }}`, `-7`, scenarios.JSONValue},
+		{"the target", `{"from":{{ target }}}`, `{"from":"http://h"}`, scenarios.JSONValue},
 		{"no letters", `{{ $randomString(0) }}`, `""`, scenarios.JSONValue},
 	} {
 		t.Run(c.name, func(t *testing.T) {
