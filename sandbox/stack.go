@@ -41,10 +41,10 @@ func build(ctx context.Context, o Options, s *Sandbox, directory *iam.Directory)
 		output, description string
 		roles               bool
 	}{
-		{"mainKeyID", "Main KMS key used to encrypt data in QLDB", true},
-		{"rotateKeyID", "KMS key to rotate to", true},
-		{"noAccessKeyID", "KMS key that the roles have no access to", false},
-		{"deleteKeyID", "KMS key to delete", true},
+		{"mainKeyID", "QLDB Ledger CMK", true},
+		{"rotateKeyID", "QLDB Ledger Rotate CMK", true},
+		{"noAccessKeyID", "QLDB Ledger No Access CMK", false},
+		{"deleteKeyID", "QLDB Ledger Delete CMK", true},
 	} {
 		out, err := s.kms.CreateKey(admin, &kms.CreateKeyRequest{Description: k.description,
 			Policy: keyPolicy(o, k.roles)})

@@ -158,7 +158,16 @@ func (l ledger) String() string {
 	if !l.since.IsZero() {
 		s += " since " + l.since.UTC().Format(time.RFC3339)
 	}
-	return s + " under key " + l.key
+	return s + " under key " + l.keyID()
+}
+
+// keyID returns the key's id: a ledger's key is of its own account and Region, so nothing is lost.
+func (l ledger) keyID() string {
+	_, id, found := strings.Cut(l.key, ":key/")
+	if !found {
+		return l.key
+	}
+	return id
 }
 
 func (c *Cloud) describeLedger(ctx context.Context, name string) (ledger, error) {

@@ -3,7 +3,6 @@ package awskms
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"loadkms/faults"
 )
@@ -29,9 +28,8 @@ func (w witness) Witness(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s := fmt.Sprintf("%s; %s points to key %s", l, w.spec.Alias, state)
-	if string(state) == w.spec.To && !strings.HasSuffix(l.key, "key/"+w.spec.To) {
-		s += ": the alias moved, the ledger's key did not"
+	if l.name == "" || l.keyID() == string(state) {
+		return l.String(), nil
 	}
-	return s, nil
+	return fmt.Sprintf("%s; %s points to key %s, which the ledger's key has not followed", l, w.spec.Alias, state), nil
 }

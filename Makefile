@@ -1,0 +1,52 @@
+# One command a line; `make help` lists them. Nothing here downloads but the Go modules go.sum names.
+
+GO ?= go
+FUZZTIME ?= 30s
+
+.PHONY: help build run test race fuzz mutants golden docs lint bench demo check
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## build ./loadkms
+	$(GO) build -o loadkms ./cmd/loadkms
+
+run: ## watch a key rotation under load, on the embedded sandbox
+	$(GO) run ./cmd/loadkms run scenarios/rotate.yaml
+
+test: ## pass every test
+	$(GO) test ./...
+
+race: ## pass every test under the race detector
+	$(GO) test -race ./...
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@$(GO) list ./... | while read -r p; do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
+	  done; done
+
+mutants: ## break the restore logic in several ways; the tests must notice each
+	faults/mutants.sh
+
+golden: ## write the golden files and generated pages anew; look at the diff before you commit it
+	$(GO) test ./scenarios ./reporters -update
+	$(MAKE) docs
+
+docs: ## write docs/LANGUAGE.md from the tables the parser reads by
+	$(GO) run ./cmd/loadkms schema --markdown > docs/LANGUAGE.md
+
+lint: ## gofmt, vet, module files tidy
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+bench: ## benchmarks of the hot path, the sandbox and the reporters
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+demo: build ## run the article's five scripts and print their verdicts
+	@for s in create-and-query rotate update-ledger-key disable-key no-access-key; do \
+	  ./loadkms run -q $$s || exit 1; done
+
+check: lint test race ## exactly what CI runs

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"loadkms/faults"
+	"loadkms/faults/awskms"
+	"loadkms/result"
+	"loadkms/sandbox"
+	"loadkms/scenarios"
+)
+
+// A stage is everything a run acts on: the API, the AWS behind it, the targets of the faults, and
+// the journal that will bring them back.
+type stage struct {
+	script  *scenarios.Script
+	target  string // base URL of the API
+	aws     result.AWS
+	targets []faults.Target
+	bracket faults.Bracket
+
+	sandbox *sandbox.Sandbox // nil unless embedded
+	journal *faults.FileJournal
+	dir     string // of the journal
+	own     string // the same, if it is the run's own and goes with it; else ""
+	keeper  *faults.Keeper
+}
+
+// setTheStage resolves everything the script names. It changes nothing outside this process.
+func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, out *output) (_ *stage, err error) {
+	s := &stage{script: script, target: script.Config.Target}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.strike())
+		}
+	}()
+	cloud := awskms.Options{
+		Region:   or(f.region, script.Config.AWS.Region),
+		Endpoint: or(f.endpoint, script.Config.AWS.Endpoint),
+		Stack:    script.Config.AWS.Stack,
+		Ledger:   script.Config.AWS.Ledger,
+	}
+	settle := f.settle
+	switch s.target {
+	case "":
+		return nil, hint(usage("%s names no target", script.File), `set config.target, or add --target URL or --target sandbox`)
+	case "sandbox":
+		if f.endpoint != "" {
+			return nil, hint(usage("the embedded sandbox brings its own AWS, so --aws-endpoint has no meaning"), "name the API with --target URL")
+		}
+		tuning := script.Config.Sandbox
+		s.sandbox, err = sandbox.Start(ctx, sandbox.Options{
+			Stage:         strings.TrimPrefix(or(cloud.Stack, "qldb-kms-poc"), "qldb-kms-"),
+			Region:        cloud.Region,
+			Speed:         tuning.Speed,
+			Alias:         tuning.Alias,
+			KeyCache:      tuning.KeyCache,
+			RecoveryProbe: tuning.RecoveryProbe,
+			LedgerUpdate:  tuning.LedgerUpdate,
+		})
+		if err != nil {
+			return nil, usage("start the sandbox: %w", err)
+		}
+		s.target = s.sandbox.APIURL()
+		s.aws.Sandbox = true
+		cloud.Endpoint = s.sandbox.AWSURL()
+		cloud.AccessKey, cloud.SecretKey = "sandbox", "sandbox" // the user's own never leave the machine
+		if settle == 0 {
+			// A change that is late in the sandbox is late in its time.
+			settle = s.sandbox.Clock().Real(faults.DefaultSettle)
+		}
+	}
+	if len(script.Faults) == 0 {
+		return s, nil
+	}
+
+	// The journal first: what an earlier run left broken outranks whatever this one has to complain of.
+	s.dir = f.journal
+	switch {
+	case s.dir != "":
+	case s.sandbox != nil:
+		s.dir = filepath.Join(out.dir, "journal") // dies with its sandbox: nobody else's business
+		s.own = s.dir
+	default:
+		if s.dir, err = journalDir(); err != nil {
+			return nil, err
+		}
+	}
+	if s.journal, err = openJournal(s.dir); err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	s.bracket = faults.Bracket{
+		Journal: s.journal,
+		Settle:  settle,
+		Budget:  f.budget,
+		Entry:   faults.Entry{Run: script.File, Host: host, PID: os.Getpid(), Embedded: s.sandbox != nil},
+	}
+
+	c, err := awskms.New(ctx, cloud)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	s.aws.Region, s.aws.Account, s.aws.Endpoint = c.Region(), c.Account(), c.Endpoint()
+	var refused []error
+	for i := range script.Faults {
+		t, err := c.Resolve(ctx, &script.Faults[i])
+		if err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		s.targets = append(s.targets, t)
+	}
+	if len(refused) > 0 {
+		return nil, usage("%w", errors.Join(refused...))
+	}
+	return s, nil
+}
+
+// openJournal opens the journal in dir and refuses one that has promises to keep.
+func openJournal(dir string) (*faults.FileJournal, error) {
+	j, err := faults.OpenJournal(dir)
+	if err != nil {
+		return nil, usage("open the journal: %w", err)
+	}
+	pending, err := j.Pending()
+	if err == nil && len(pending) > 0 {
+		err = pendingError(pending, dir)
+	} else if err != nil {
+		err = usage("read the journal: %w", err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, j.Release())
+	}
+	return j, nil
+}
+
+// journalDir returns the folder of the journal when no flag names one.
+func journalDir() (string, error) {
+	if dir := os.Getenv("LOADKMS_JOURNAL"); dir != "" {
+		return dir, nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "loadkms"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", hint(usage("find a folder for the journal: %w", err), "name one with --journal")
+	}
+	return filepath.Join(home, ".local", "state", "loadkms"), nil
+}
+
+// startGuard starts the process that recovers if this one is killed. The embedded sandbox needs
+// none: it dies with us, and its keys with it.
+func (s *stage) startGuard(stderr io.Writer) error {
+	if s.journal == nil || s.sandbox != nil {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return usage("find the executable for the guard: %w", err)
+	}
+	file, ok := stderr.(*os.File)
+	if !ok {
+		file = os.Stderr // the guard needs a file that works when we are gone
+	}
+	s.keeper, err = faults.StartGuard(self, []string{
+		"guard", "--journal", s.dir, "--settle", s.bracket.Settle.String(), "--restore-for", s.bracket.Budget.String(),
+	}, file)
+	if err != nil {
+		return &coded{exitUsage, err}
+	}
+	return nil
+}
+
+// strike takes the stage down: the guard is told that all is well, the journal is released, the
+// sandbox closed.
+func (s *stage) strike() error {
+	var errs []error
+	if s.keeper != nil {
+		errs = append(errs, s.keeper.Done())
+	}
+	if s.journal != nil {
+		pending, err := s.journal.Pending()
+		errs = append(errs, err, s.journal.Release())
+		if s.own != "" && err == nil && len(pending) == 0 {
+			errs = append(errs, os.RemoveAll(s.own)) // every promise kept: nothing to remember
+		}
+	}
+	if s.sandbox != nil {
+		errs = append(errs, s.sandbox.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// or returns the first non-empty string.
+func or(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"loadkms/scenarios"
+)
+
+// newValidate returns the command that checks scripts and sends nothing.
+func newValidate() *cobra.Command {
+	var (
+		parse  parseFlags
+		format string
+	)
+	cmd := &cobra.Command{
+		Use:   "validate SCRIPT…",
+		Short: "check scripts; nothing is sent",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "text" && format != "json" {
+				return usage("unknown format %q: it is text or json", format)
+			}
+			options, err := parse.options()
+			if err != nil {
+				return err
+			}
+			found := []*scenarios.Problem{} // not nil: JSON readers get a list
+			bad := false
+			for _, name := range args {
+				script, err := scenarios.Load(name, options)
+				var problems *scenarios.Problems
+				switch {
+				case errors.As(err, &problems):
+					bad = true
+					found = append(found, problems.List...)
+					if format == "text" {
+						explain(cmd.ErrOrStderr(), err)
+					}
+				case err != nil:
+					bad = true
+					found = append(found, &scenarios.Problem{File: name, Msg: err.Error()})
+					if format == "text" {
+						explain(cmd.ErrOrStderr(), err)
+					}
+				case format == "text":
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", script.File)
+					printNotes(cmd.ErrOrStderr(), script)
+				}
+			}
+			if format == "json" {
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetIndent("", "  ")
+				if err := out.Encode(found); err != nil {
+					return fmt.Errorf("write problems: %w", err)
+				}
+			}
+			if bad {
+				return &coded{code: exitUsage}
+			}
+			return nil
+		},
+	}
+	parse.add(cmd)
+	cmd.Flags().StringVar(&format, "format", "text", "text, or json for tools")
+	return cmd
+}
