@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -64,7 +65,8 @@ func loadProcessor(s *scenarios.Script, log *logger, seed uint64) (*processor, e
 		if i := strings.LastIndex(path, "node_modules"+string(filepath.Separator)); err != nil && i >= 0 {
 			missing = moduleName(filepath.ToSlash(path[i+len("node_modules/"):]))
 		}
-		return b, err
+		// Node.js reads what is not UTF-8 as U+FFFD, too; faker 5.5.3 has such a file.
+		return bytes.ToValidUTF8(b, []byte("\uFFFD")), err
 	}))
 	registry.RegisterNativeModule(console.ModuleName, console.RequireWithPrinter(printer{log}))
 	modules := registry.Enable(p.runtime)

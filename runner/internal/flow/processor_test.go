@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +24,21 @@ func processed(file string, flow ...scenarios.Step) *scenarios.Script {
 	s.Config.Processor = file
 	s.Config.ProcPos = scenarios.Pos{File: s.File, Line: 2, Col: 14}
 	return s
+}
+
+// A file that is not all UTF-8, as faker 5.5.3 has one, is read as Node.js reads it.
+func TestProcessorThatIsNotUTF8(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "latin1.js"), []byte("module.exports = { f: function (c, e, done) { c.vars.x = 'Nicol\xf2'; done(); } };"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := processed("latin1.js", calls("f"), get("/?x={{ x }}"))
+		s.File = filepath.Join(dir, "script.yaml")
+		j := new(journal)
+		drive(t, newDriver(compile(t, s, Options{}), j.noting(200, "")), constantly(1, time.Second))
+		equal(t, "sent", j.sorted()[0], "GET http://api.example/poc/?x=Nicol%EF%BF%BD")
+	})
 }
 
 // The demo's own script: a counter for the whole run, fields of the faker module, and a log line.
