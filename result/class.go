@@ -84,7 +84,17 @@ const (
 	Unknown
 )
 
-func (o Outcome) String() string { return [...]string{"ok", "failed", "unknown"}[o] }
+func (o Outcome) String() string {
+	switch o {
+	case Succeeded:
+		return "ok"
+	case Failed:
+		return "failed"
+	case Unknown:
+		return "unknown"
+	}
+	return fmt.Sprintf("Outcome(%d)", uint8(o))
+}
 
 // Outcome returns what the class says about the request's effect.
 func (c Class) Outcome() Outcome {

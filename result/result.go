@@ -44,6 +44,9 @@ type AWS struct {
 	Account  string `json:"account,omitempty"`
 	Endpoint string `json:"endpoint,omitempty"` // "" means AWS itself
 	Sandbox  bool   `json:"sandbox"`            // the sandbox inside this process
+	// Speed is how many seconds of that sandbox a real one takes; 0 means 1. What a witness quotes
+	// from AWS, such as the time since when a key is inaccessible, is in the sandbox's time.
+	Speed float64 `json:"speed,omitempty"`
 }
 
 // A Phase is a stretch of the schedule.
@@ -170,6 +173,7 @@ type Fault struct {
 	Target          string        `json:"target"`
 	Where           string        `json:"where"`             // file:line:col
 	Planned         time.Duration `json:"planned"`           // when the script wanted it
+	Until           time.Duration `json:"until,omitempty"`   // when the script wants it restored; 0 if that is not known
 	Refused         string        `json:"refused,omitempty"` // why nothing was broken
 	Error           string        `json:"error,omitempty"`   // what else went wrong: Break answered with it, say
 	Breaking        time.Duration `json:"breaking"`          // Never for each of these if it was not reached
@@ -192,14 +196,17 @@ type Stuck struct {
 
 // An Anatomy is what one fault did to the users of one step.
 type Anatomy struct {
-	Step          int           `json:"step"`
-	Requests      uint64        `json:"requests"`      // sent and answered while the fault was in force
-	Failed        uint64        `json:"failed"`        // of those
+	Step     int    `json:"step"`
+	Requests uint64 `json:"requests"` // sent and answered while the fault was in force
+	Failed   uint64 `json:"failed"`   // of those
+	// Waiting is how many requests, at least, came while the fault was in force and failed only when it
+	// was over; FirstEffect and the like know nothing of them.
+	Waiting       uint64        `json:"waiting,omitempty"`
 	Availability  float64       `json:"availability"`  // while the fault was in force
-	Class         Class         `json:"class"`         // how most of them failed; OK if none did
+	Class         Class         `json:"class"`         // how most of them failed, or of those waiting; OK if none did
 	FirstEffect   time.Duration `json:"firstEffect"`   // first affected answer
 	FullEffect    time.Duration `json:"fullEffect"`    // from here on nobody was served
-	FirstSuccess  time.Duration `json:"firstSuccess"`  // after the restore
+	FirstSuccess  time.Duration `json:"firstSuccess"`  // after the restore, or while it was under way
 	Recovered     time.Duration `json:"recovered"`     // sustained good again
 	Grace         time.Duration `json:"grace"`         // FirstEffect − Broken: what caches hid
 	GraceGap      time.Duration `json:"graceGap"`      // its uncertainty: back to the last good answer
@@ -217,16 +224,17 @@ type Records struct {
 
 // Generator is the health of the load generator itself.
 type Generator struct {
-	Due        uint64        `json:"due"`        // arrivals the schedule asked for
-	Sent       uint64        `json:"sent"`       // arrivals that were started
-	Dropped    uint64        `json:"dropped"`    // arrivals nobody was free to start
-	Cut        uint64        `json:"cut"`        // requests in flight when the run was ended
-	Users      int           `json:"users"`      // most virtual users alive at once
-	Lateness   Distribution  `json:"lateness"`   // sent − intended, of arrivals: our fault
-	LateLimit  time.Duration `json:"lateLimit"`  // lateness at p99 beyond which the run proves nothing; 0 means 10ms
-	GCPause    time.Duration `json:"gcPause"`    // all the collector's pauses together
-	CPU        time.Duration `json:"cpu"`        // user and system time of the process
-	Processors int           `json:"processors"` // GOMAXPROCS
+	Due        uint64        `json:"due"`                  // arrivals the schedule asked for
+	Sent       uint64        `json:"sent"`                 // arrivals that were started
+	Dropped    uint64        `json:"dropped"`              // arrivals nobody was free to start
+	Cut        uint64        `json:"cut"`                  // requests in flight when the run was ended
+	Unfinished uint64        `json:"unfinished,omitempty"` // flows the end of the run cut short: by such a request, or in think time
+	Users      int           `json:"users"`                // most virtual users alive at once
+	Lateness   Distribution  `json:"lateness"`             // sent − intended, of arrivals: our fault
+	LateLimit  time.Duration `json:"lateLimit"`            // lateness at p99 beyond which the run proves nothing; 0 means 10ms
+	GCPause    time.Duration `json:"gcPause"`              // all the collector's pauses together
+	CPU        time.Duration `json:"cpu"`                  // user and system time of the process
+	Processors int           `json:"processors"`           // GOMAXPROCS
 }
 
 // Late reports whether the generator was so late that what it measured may be its own slowness.
@@ -245,7 +253,10 @@ type Verdict struct {
 	Outcome Judgment `json:"outcome"`
 	Stuck   bool     `json:"stuck"`   // something is still broken: outranks the outcome
 	Reasons []string `json:"reasons"` // sentences a person can forward
-	Checks  []Check  `json:"checks"`
+	// Stories is how many of the Reasons, the last ones, explain nothing about the outcome but tell what
+	// users saw of a fault.
+	Stories int     `json:"stories,omitempty"`
+	Checks  []Check `json:"checks"`
 }
 
 // A Judgment is pass, fail or inconclusive.

@@ -22,7 +22,7 @@ func newHealth() health {
 func (c *conductor) generator() result.Generator {
 	s, h := c.driver.Stats(), newHealth()
 	return result.Generator{
-		Due: s.Due, Sent: s.Sent, Dropped: s.Dropped, Cut: s.Cut, Users: s.Users,
+		Due: s.Due, Sent: s.Sent, Dropped: s.Dropped, Cut: s.Cut, Unfinished: s.Unfinished, Users: s.Users,
 		Lateness:   c.recorder.Lateness(),
 		LateLimit:  c.o.Script.Config.MaxLateness,
 		GCPause:    h.pause - c.health.pause,

@@ -19,9 +19,12 @@ const (
 // fault's times, the spans and the windows, and changes nothing; what it returns belongs into
 // Fault.Steps.
 //
-// A fault that nobody noticed has no effects to time: they are all Never, and TimeToRecover is 0. If
+// Requests that came while the fault was in force and failed only when it was over count in Waiting and
+// nowhere else. A fault that nobody noticed has no effects to time: they are all Never, and TimeToRecover is 0. If
 // it was noticed and users were not served again, Recovered and TimeToRecover are Never; when they
-// were not even asked again, FirstSuccess is Never too and Afterwards is 0.
+// were not even asked again, FirstSuccess is Never too and Afterwards is 0. If they were served again
+// while it was being restored, FirstSuccess says when, Recovered is when the restore was verified, and
+// TimeToRecover is 0.
 func Anatomy(run *result.Run, fault int) []result.Anatomy {
 	force := scopeOf(run, fault, scenarios.During)
 	past := scopeOf(run, fault, scenarios.After)
@@ -42,10 +45,14 @@ func Anatomy(run *result.Run, fault int) []result.Anatomy {
 			Recovered:    result.Never,
 			Grace:        result.Never,
 		}
-		a.Class, _ = t.counts.Worst()
+		waiting := force.strays(run, step, t)
+		a.Waiting = waiting.Bad()
+		if a.Class, _ = t.counts.Worst(); a.Class == result.OK {
+			a.Class, _ = waiting.Worst()
+		}
 		good, bad := momentsOf(run, step, true), momentsOf(run, step, false)
 		impact(&a, t, force, good, bad)
-		recovery(&a, run, past, good)
+		recovery(&a, run, past, run.Faults[fault].Restoring, good, bad)
 		all = append(all, a)
 	}
 	return all
@@ -80,7 +87,7 @@ func servedUntil(force scope, t *tally, lastOK time.Duration) bool {
 }
 
 // recovery fills in how users came to be served again.
-func recovery(a *result.Anatomy, run *result.Run, past scope, good moments) {
+func recovery(a *result.Anatomy, run *result.Run, past scope, restoring time.Duration, good, bad moments) {
 	t := tallyOf(past.spans, a.Step)
 	a.Afterwards = t.counts.Total()
 	if a.FirstEffect == result.Never && t.counts.Bad() == 0 {
@@ -93,6 +100,10 @@ func recovery(a *result.Anatomy, run *result.Run, past scope, good moments) {
 	}
 	if t.counts.Bad() == 0 {
 		a.Recovered = a.FirstSuccess
+		if at := servedBefore(past, restoring, good, bad); at != result.Never {
+			// Nothing was verified yet, so that is not when it was over; but it did not last any longer.
+			a.FirstSuccess, a.Recovered = at, past.from
+		}
 		a.TimeToRecover = a.Recovered - past.from
 		a.RecoverGap = a.TimeToRecover
 		return
@@ -117,6 +128,19 @@ func recovery(a *result.Anatomy, run *result.Run, past scope, good moments) {
 	}
 	a.TimeToRecover = a.Recovered - past.from
 	a.RecoverGap = a.Recovered - lastBad
+}
+
+// servedBefore returns when users were served again while a fault was still being restored, and never
+// failed afterwards, or Never: where restoring takes a while, they often are before it is verified. Bad
+// answers in the scope after it, past, that are none of its own are to requests from before, and leave
+// it open.
+func servedBefore(past scope, restoring time.Duration, good, bad moments) time.Duration {
+	last, next := bad.before(past.from), bad.after(past.from)
+	at := good.after(max(last, restoring))
+	if last == result.Never || at > past.from || next != result.Never && next <= past.to {
+		return result.Never
+	}
+	return at
 }
 
 // sustained returns the first window of the scope from which on the step was good, as the constants

@@ -52,6 +52,50 @@ func TestAnatomy(t *testing.T) {
 			}},
 		},
 		{
+			name: "good again while it was being restored",
+			run: func() *result.Run {
+				b := step(0, 60*s, between(10*s, 31*s, result.AccessDenied)).fault(10*s, 30*s)
+				b.run.Faults[0].Restored = 33 * s
+				return b.finish(60 * s)
+			}(),
+			want: []result.Anatomy{{
+				Step: get, Requests: 999, Failed: 999, Class: result.AccessDenied,
+				FirstEffect: 10022 * ms, FullEffect: 10022 * ms, FirstSuccess: 31002 * ms, Recovered: 33 * s,
+				Grace: 12 * ms, GraceGap: 12 * ms, Afterwards: 1350,
+			}},
+		},
+		{
+			name: "good again while it was being restored, but some hung until later",
+			run: func() *result.Run {
+				b := step(0, 60*s, func(at time.Duration) (result.Class, time.Duration) {
+					if at >= 10*s && at < 31*s {
+						return result.Timeout, 5 * s
+					}
+					return result.OK, 2 * ms
+				}).fault(10*s, 30*s)
+				b.run.Faults[0].Restored = 33 * s
+				return b.finish(60 * s)
+			}(),
+			want: []result.Anatomy{{
+				Step: get, Requests: 750, Failed: 750, Waiting: 150, Class: result.Timeout, // those sent until 25 s
+				FirstEffect: 15020 * ms, FullEffect: 15020 * ms, FirstSuccess: 33002 * ms, Recovered: 33002 * ms,
+				Grace: 5010 * ms, GraceGap: 5010 * ms, TimeToRecover: 2 * ms, RecoverGap: 2 * ms, Afterwards: 1350,
+			}},
+		},
+		{
+			name: "all hang until it is over",
+			run: step(0, 60*s, func(at time.Duration) (result.Class, time.Duration) {
+				if at >= 24*s && at < 30*s {
+					return result.Timeout, 10 * s
+				}
+				return result.OK, 2 * ms
+			}).fault(10*s, 30*s).finish(60 * s),
+			want: []result.Anatomy{{
+				Step: get, Requests: 699, Waiting: 250, Class: result.Timeout, FirstEffect: never, FullEffect: never,
+				FirstSuccess: never, Recovered: never, Grace: never, Afterwards: 1499,
+			}},
+		},
+		{
 			name: "never recovers",
 			run:  step(0, 60*s, between(14*s, 60*s, result.KeyInaccessible)).fault(10*s, 30*s).finish(60 * s),
 			want: []result.Anatomy{{
@@ -92,7 +136,7 @@ func TestAnatomy(t *testing.T) {
 				return result.OK, 2 * ms
 			}).fault(10*s, 30*s).finish(60 * s),
 			want: []result.Anatomy{{
-				Step: get, Requests: 99 + 651, Failed: 651, Class: result.Timeout,
+				Step: get, Requests: 99 + 651, Failed: 651, Waiting: 199, Class: result.Timeout,
 				FirstEffect: 17 * s, FullEffect: 17 * s, FirstSuccess: 30022 * ms, Recovered: 30022 * ms,
 				Grace: 6990 * ms, GraceGap: 17*s - 11982*ms, TimeToRecover: 12 * ms, RecoverGap: 12 * ms, Afterwards: 1499,
 			}},
@@ -109,7 +153,7 @@ func TestAnatomy(t *testing.T) {
 				return result.OK, 2 * ms
 			}).fault(10*s, 30*s).finish(60 * s),
 			want: []result.Anatomy{{
-				Step: get, Requests: 99 + 651, Failed: 651, Class: result.Timeout,
+				Step: get, Requests: 99 + 651, Failed: 651, Waiting: 199, Class: result.Timeout,
 				FirstEffect: 17 * s, FullEffect: 17 * s, FirstSuccess: 31002 * ms, Recovered: 31002 * ms,
 				Grace: 6990 * ms, GraceGap: 17*s - 11982*ms, TimeToRecover: 992 * ms, RecoverGap: 20 * ms, Afterwards: 1499,
 			}},
@@ -138,8 +182,8 @@ func TestAnatomy(t *testing.T) {
 			}).fault(10*s, 30*s).finish(60 * s),
 			want: []result.Anatomy{{
 				Step: get, Requests: 999, Failed: 188, Class: result.ServerError,
-				FirstEffect: 15022 * ms, FullEffect: never, FirstSuccess: 30022 * ms, Recovered: 30022 * ms,
-				Grace: 5012 * ms, GraceGap: 20 * ms, TimeToRecover: 12 * ms, RecoverGap: 12 * ms, Afterwards: 1499,
+				FirstEffect: 15022 * ms, FullEffect: never, FirstSuccess: 30002 * ms, Recovered: 30010 * ms,
+				Grace: 5012 * ms, GraceGap: 20 * ms, Afterwards: 1499,
 			}},
 		},
 		{
@@ -152,8 +196,8 @@ func TestAnatomy(t *testing.T) {
 			}).fault(10*s, 30*s).finish(60 * s),
 			want: []result.Anatomy{{
 				Step: get, Requests: 999, Failed: 687, Class: result.ServerError,
-				FirstEffect: 15002 * ms, FullEffect: 20002 * ms, FirstSuccess: 30022 * ms, Recovered: 30022 * ms,
-				Grace: 4992 * ms, GraceGap: 20 * ms, TimeToRecover: 12 * ms, RecoverGap: 12 * ms, Afterwards: 1499,
+				FirstEffect: 15002 * ms, FullEffect: 20002 * ms, FirstSuccess: 30002 * ms, Recovered: 30010 * ms,
+				Grace: 4992 * ms, GraceGap: 20 * ms, Afterwards: 1499,
 			}},
 		},
 		{
@@ -222,7 +266,13 @@ func TestAnatomyBounds(t *testing.T) {
 		run := b.finish(61 * s)
 		f := run.Faults[0]
 		firstBad, firstGood, lastBad := result.Never, result.Never, result.Never
+		lastOfAll, goodBefore := result.Never, result.Never // bad answers, and good ones until the restore
 		for _, r := range b.requests {
+			if r.class != result.OK {
+				lastOfAll = max(lastOfAll, r.done)
+			} else if r.done <= f.Restored {
+				goodBefore = max(goodBefore, r.done)
+			}
 			in := r.sent >= f.Broken && r.done <= f.Restoring
 			past := r.sent >= f.Restored && r.done <= run.Took
 			switch {
@@ -250,7 +300,8 @@ func TestAnatomyBounds(t *testing.T) {
 			if a.Recovered < max(lastBad, f.Restored) || a.TimeToRecover != a.Recovered-f.Restored || a.RecoverGap > a.TimeToRecover {
 				t.Fatalf("seed %d: recovered %v (%v after, gap %v), last bad %v", seed, a.Recovered, a.TimeToRecover, a.RecoverGap, lastBad)
 			}
-			if a.Recovered != firstGood {
+			before := goodBefore > max(lastOfAll, f.Restoring) && lastOfAll <= f.Restored && a.FirstSuccess > max(lastOfAll, f.Restoring)
+			if a.Recovered != firstGood && !(before && a.Recovered == f.Restored) {
 				t.Fatalf("seed %d: recovered %v, first good answer %v", seed, a.Recovered, firstGood)
 			}
 		}

@@ -117,6 +117,7 @@ func (b *bench) finish(took time.Duration) *result.Run {
 			}
 		}
 		run.Steps[step].Response = distribution(all)
+		run.Steps[step].Service = run.Steps[step].Response
 	}
 	g := &run.Generator
 	for _, r := range b.requests {
@@ -163,6 +164,7 @@ func (b *bench) span(from, to time.Duration) result.Span {
 			}
 		}
 		step.Response = distribution(in)
+		step.Service = step.Response // each was sent when it was due
 	}
 	return s
 }
@@ -177,6 +179,7 @@ func (b *bench) window(at time.Duration) result.Window {
 				continue
 			}
 			s.Classes[r.class]++
+			s.Max = max(s.Max, r.done-r.sent)
 			first, last := &s.FirstOK, &s.LastOK
 			if r.class != result.OK {
 				first, last = &s.FirstBad, &s.LastBad

@@ -13,12 +13,13 @@ import (
 // A view is what one step saw in one scope of one fault, to be judged by one expectation.
 type view struct {
 	*tally
-	fault int
-	step  int
-	label string // of the step
-	scope scope
-	want  scenarios.Expectation
-	at    scenarios.Pos
+	strays result.Counts // requests of the scope that were answered only when it was over
+	fault  int
+	step   int
+	label  string // of the step
+	scope  scope
+	want   scenarios.Expectation
+	at     scenarios.Pos
 }
 
 // expectation judges e, one of fault i's, for every step that was requested in its scope.
@@ -26,11 +27,18 @@ func (j *judge) expectation(i int, e scenarios.Expectation) {
 	sc := scopeOf(j.run, i, e.Scope)
 	exercised := false
 	for step := range j.run.Steps {
-		v := view{tallyOf(sc.spans, step), i, step, stepLabel(j.run, step), sc, e, e.Pos}
-		if v.counts.Total() == 0 {
+		t := tallyOf(sc.spans, step)
+		v := view{t, sc.strays(j.run, step, t), i, step, stepLabel(j.run, step), sc, e, e.Pos}
+		if v.counts.Total()+v.strays.Total() == 0 {
 			continue
 		}
 		exercised = true
+		if v.counts.Total() == 0 {
+			j.add(v.check("is answered", wishes(e), "no answer while it lasted", result.Inconclusive),
+				fmt.Sprintf("none of the requests of %s sent %s was answered before that was over, so what is expected then (%s) was not seen",
+					v.label, relative(j.run.Faults[i], e.Scope), wishes(e)))
+			continue
+		}
 		if e.Succeed >= 0 {
 			j.succeed(v)
 		}
@@ -64,6 +72,25 @@ func (v view) check(name, want, got string, outcome result.Judgment) result.Chec
 // since writes a time as one since the scope began.
 func (v view) since(at time.Duration) string { return human(at - v.scope.from) }
 
+// unseen turns a check that would pass into an inconclusive one because of requests that came while the
+// scope lasted, ended as late says, and were in none of its spans: a fault that makes requests hang
+// until it is over must not pass for one that nobody noticed.
+func (j *judge) unseen(v view, name, want string, late result.Counts) {
+	what := fmt.Sprintf("at least %d more were answered only when it was over (%s)", late.Total(), breakdown(late))
+	j.add(v.check(name, want, what, result.Inconclusive),
+		fmt.Sprintf("of the requests of %s that came %s, at least %d were answered only when it was over (%s), so whether %s is not known",
+			v.label, relative(j.run.Faults[v.fault], v.want.Scope), late.Total(), breakdown(late), want))
+}
+
+// unanswered returns how many requests nobody had answered when the run was over, if they may have
+// been sent in a scope. Which step's they were is not known. Of an interrupted run they say nothing.
+func (j *judge) unanswered(sc scope) uint64 {
+	if j.run.Interrupted != "" || sc.to < end(j.run) {
+		return 0
+	}
+	return j.run.Generator.Cut
+}
+
 // succeed judges the share of good answers. A time allowed shortens what is judged: only what comes
 // after it counts, so that in the scope after a fault it is a limit on the time to recover.
 func (j *judge) succeed(v view) {
@@ -73,6 +100,19 @@ func (j *judge) succeed(v view) {
 	switch {
 	case e.Within == 0 || v.counts.Bad() == 0:
 		c := v.counts
+		late := v.strays
+		if e.Within > 0 && v.straddling > 0 { // no bad one is in the tally: all that came after the deadline are strays
+			late = v.scope.due(j.run, v.step, deadline)
+		}
+		late[result.OK] = 0
+		cut := j.unanswered(v.scope)
+		if total := c.Total() + late.Total(); j.share(c, e.Succeed) == result.Pass && !atLeast(c[result.OK], total, e.Succeed) {
+			j.unseen(v, "succeeds", want, late)
+			return
+		} else if cut > 0 && atLeast(c[result.OK], total, e.Succeed) && !atLeast(c[result.OK], total+cut, e.Succeed) {
+			j.cut(v, cut)
+			return
+		}
 		got := fmt.Sprintf("%s (%d of %d)", percent(c.Availability()), c[result.OK], c.Total())
 		j.add(v.check("succeeds", want, got, j.share(c, e.Succeed)),
 			fmt.Sprintf("%s, only %s of the requests of %s succeeded where %s was expected: %d of %d did not (%s)",
@@ -84,22 +124,48 @@ func (j *judge) succeed(v view) {
 	}
 }
 
-// completeBy judges that every answer after the deadline is good: exact, because spans know the last
-// bad answer.
+// cut adds a check that cannot be decided because of requests nobody answered.
+func (j *judge) cut(v view, cut uint64) {
+	j.add(v.check("succeeds", wishSucceed(v.want), count(cut, "request")+" without an answer at the end", result.Inconclusive),
+		fmt.Sprintf("%s had no answer when the run ended, so whether %s of %s %s is not known",
+			count(cut, "request"), wishSucceed(v.want), v.label, relative(j.run.Faults[v.fault], v.want.Scope)))
+}
+
+// completeBy judges that every request that came after the deadline is served. Spans know exactly when
+// the last bad answer was complete; if that is later, windows may still show that its user had come
+// before: one who came in the time allowed and was let down by a time-out long after it is excused.
 func (j *judge) completeBy(v view, deadline time.Duration) {
 	e, f := v.want, j.run.Faults[v.fault]
-	last := v.lastBad()
+	last, again := v.lastBad(), v.last[result.OK] > v.lastBad()
+	if last > deadline {
+		if served, failed := v.scope.cameAfter(j.run, v.step, deadline); !failed {
+			last, again = deadline, served
+		}
+	}
+	if late := v.scope.due(j.run, v.step, deadline); last <= deadline && v.straddling > 0 && late.Bad() > 0 {
+		late[result.OK] = 0
+		j.unseen(v, "succeeds", wishSucceed(e), late)
+		return
+	}
+	if cut := j.unanswered(v.scope); cut > 0 && last <= deadline && again {
+		j.cut(v, cut)
+		return
+	}
 	lastOwn := last // not counting what may be the generator's own doing
 	if j.late {
-		lastOwn = v.lastBut(result.OK, result.Dropped)
+		lastOwn = min(last, v.lastBut(result.OK, result.Dropped))
 	}
 	when := relative(f, e.Scope)
 	verb := fared(v.lastClass())
 	switch {
-	case last <= deadline && v.last[result.OK] > last:
+	case last <= deadline && again:
 		got := fmt.Sprintf("nobody %s later than %s", verb, beside(last-v.scope.from, e.Within))
+		if last == deadline {
+			got = fmt.Sprintf("nobody %s who came later than %s", verb, human(e.Within))
+		}
 		j.add(v.check("succeeds", wishSucceed(e), got, result.Pass), "")
 	case last <= deadline:
+		last = v.lastBad()
 		got := fmt.Sprintf("still %s %s into it, and nobody asked again", verb, v.since(last))
 		j.add(v.check("succeeds", wishSucceed(e), got, result.Inconclusive),
 			fmt.Sprintf("users of %s were %s until %s %s, and nobody asked again, so whether they recover in %s is not known",
@@ -183,6 +249,10 @@ func (j *judge) fail(v view) {
 		j.add(v.check("fails", want, fmt.Sprintf("served again until the end, %s", v.since(v.scope.to)), result.Inconclusive),
 			fmt.Sprintf("requests of %s failed as %s and were served again %s %s; the scope ended before the %s allowed were over",
 				v.label, class, v.since(lastOK), when, human(e.Within)))
+	case others.Total() == 0 && v.strays.Bad() > v.strays[class]:
+		late := v.strays
+		late[result.OK], late[class] = 0, 0
+		j.unseen(v, "fails", want, late)
 	default:
 		got := fmt.Sprintf("from %s on (%s)", v.since(v.first[class]), count(v.counts[class], "request"))
 		j.add(v.check("fails", want, got, result.Pass), "")
@@ -192,9 +262,13 @@ func (j *judge) fail(v view) {
 // never judges that no request ended in certain classes.
 func (j *judge) never(v view) {
 	e, f := v.want, j.run.Faults[v.fault]
-	var c result.Counts
+	var c, late result.Counts
 	for _, class := range e.Never {
-		c[class] = v.counts[class]
+		c[class], late[class] = v.counts[class], v.strays[class]
+	}
+	if c.Total() == 0 && late.Total() > 0 {
+		j.unseen(v, "never fails so", wishNever(e), late)
+		return
 	}
 	if c.Total() == 0 {
 		j.add(v.check("never fails so", wishNever(e), "none", result.Pass), "")
@@ -220,7 +294,7 @@ func (j *judge) limit(v view, l scenarios.Limit) {
 		want = fmt.Sprintf("at most %sx of before", trim(l.Factor, 3))
 		if need := enough(l.Quantile); samples(base.responses) < need {
 			j.add(v.check(name, want, fmt.Sprintf("%s before", count(samples(base.responses), "request")), result.Inconclusive),
-				fmt.Sprintf("%s of %s cannot be compared: %s, there were %s of it and it takes %d",
+				fmt.Sprintf("%s of %s cannot be compared: %s it had %s, and a factor takes %d",
 					name, v.label, relative(f, scenarios.Before), count(samples(base.responses), "request"), need))
 			return
 		}
@@ -235,8 +309,15 @@ func (j *judge) limit(v view, l scenarios.Limit) {
 	case samples(v.responses) == 0:
 		c.Outcome, c.Got = result.Inconclusive, "no response times"
 		reason = fmt.Sprintf("%s of %s is not known %s: there are no response times", name, v.label, relative(f, v.want.Scope))
+	case got.high <= bound.low && j.holdsWithStrays(v, l.Quantile, bound.low):
 	case got.high <= bound.low:
-	case j.late:
+		c.Outcome = result.Inconclusive
+		c.Got += fmt.Sprintf(", and at least %d more were answered only when it was over", v.strays.Total())
+		reason = fmt.Sprintf("%s of the requests of %s that were answered %s was within its bound (%s), but at least %d more were "+
+			"answered only when it was over, after up to %s", name, v.label, relative(f, v.want.Scope), want, v.strays.Total(),
+			human(v.scope.slowest(j.run, v.step)))
+	case j.late, samples(v.services) == samples(v.responses) && quantile(v.services, l.Quantile).high <= bound.low:
+		// What the response time is beyond the service time, the generator was late.
 		c.Outcome = result.Inconclusive
 		reason += ", but the load generator was late"
 	case got.low > bound.high:
@@ -246,6 +327,22 @@ func (j *judge) limit(v view, l scenarios.Limit) {
 		reason += "; the run does not hold enough to tell exactly"
 	}
 	j.add(c, reason)
+}
+
+// holdsWithStrays reports whether quantile q of v stays within the limit with the strays among them,
+// whose response times only windows know.
+func (j *judge) holdsWithStrays(v view, q float64, limit time.Duration) bool {
+	strays := v.strays.Total()
+	if strays == 0 || v.scope.slowest(j.run, v.step) <= limit {
+		return true
+	}
+	n := float64(samples(v.responses))
+	for _, higher := range []float64{q, 0.9, 0.95, 0.99, 0.999, 1} {
+		if higher*n >= q*(n+float64(strays)) && quantile(v.responses, higher).high <= limit {
+			return true
+		}
+	}
+	return false
 }
 
 // scale multiplies a duration by a factor, rounding up to the next nanosecond: a limit is inclusive.

@@ -128,5 +128,64 @@ func (sc scope) windows(run *result.Run, from time.Duration) []result.Window {
 	return in
 }
 
+// inner returns a step's share of the windows that lie within the scope from a moment on, its last second
+// excepted: of those who come so shortly before the end nobody knows which world they met.
+func (sc scope) inner(run *result.Run, step int, from time.Duration) (in []result.StepWindow) {
+	if len(sc.spans) == 0 {
+		return nil
+	}
+	from = max(from, sc.from, sc.spans[0].From)
+	for _, w := range run.Windows {
+		if w.At >= from && w.At+2*window <= sc.to && step < len(w.Steps) {
+			in = append(in, w.Steps[step])
+		}
+	}
+	return in
+}
+
+// due counts the requests of inner by how they ended at last. Windows know them all, also those that are
+// in no span because they were answered only when the scope was over.
+func (sc scope) due(run *result.Run, step int, from time.Duration) (c result.Counts) {
+	for _, s := range sc.inner(run, step, from) {
+		c.Add(s.Classes)
+	}
+	return c
+}
+
+// slowest returns the greatest response time of the requests of inner.
+func (sc scope) slowest(run *result.Run, step int) (d time.Duration) {
+	for _, s := range sc.inner(run, step, sc.from) {
+		d = max(d, s.Max)
+	}
+	return d
+}
+
+// strays counts the requests of a step that came while the scope lasted, and that t, the step's tally of
+// it, does not know: they were answered only when it was over, or when another fault had changed. There
+// may be more, but no fewer.
+func (sc scope) strays(run *result.Run, step int, t *tally) (c result.Counts) {
+	if t.straddling == 0 {
+		return c
+	}
+	c = sc.due(run, step, sc.from)
+	for i := range c {
+		c[i] -= min(c[i], t.counts[i])
+	}
+	return c
+}
+
+// cameAfter tells of the requests of a step that may have come after a moment of the scope, those of every
+// window that reaches beyond it: whether any was served, and whether any failed before the scope was over.
+func (sc scope) cameAfter(run *result.Run, step int, at time.Duration) (served, failed bool) {
+	for _, w := range run.Windows {
+		if w.At+window > at && w.At < sc.to && step < len(w.Steps) {
+			s := w.Steps[step]
+			served = served || s.Classes[result.OK] > 0
+			failed = failed || s.Classes.Bad() > 0 && s.FirstBad <= sc.to
+		}
+	}
+	return served, failed
+}
+
 // window is how long a result.Window is.
 const window = time.Second

@@ -14,6 +14,7 @@ type tally struct {
 	last       [result.Classes]time.Duration // complete; result.Never for classes without any
 	straddling uint64
 	responses  []result.Distribution // one per span that has any
+	services   []result.Distribution // likewise
 }
 
 // add adds one span's share to t. A class that was counted but not timed could have been seen at any
@@ -21,7 +22,7 @@ type tally struct {
 func (t *tally) add(span result.Span, s result.SpanStep) {
 	t.straddling += s.Straddling
 	if s.Response.Count > 0 {
-		t.responses = append(t.responses, s.Response)
+		t.responses, t.services = append(t.responses, s.Response), append(t.services, s.Service)
 	}
 	for i, n := range s.Classes {
 		if n == 0 {

@@ -14,14 +14,14 @@ import (
 // A metric is the value of something config.ensure can name.
 type metric struct {
 	low, high float64 // between which it lies; the same where it is known
-	ours      bool    // the generator's lateness would show in it
+	without   float64 // what it would be, at least, without what may be the generator's own doing
 }
 
 // threshold judges one condition of config.ensure. The names are Artillery's:
 //
 //   - http.response_time.min, .max, .mean, .median, .p50, .p90, .p95, .p99, .p999: milliseconds, of all
 //     requests of all steps, from their intended start
-//   - maxErrorRate: percent of the requests due that were not good
+//   - maxErrorRate: percent of the requests due that were not good, or not answered when the run was over
 //   - vusers.created, .skipped (dropped arrivals), .failed (users whose flow ended early, at a request
 //     that was not good: each such request ends one), .completed
 //   - http.requests (sent), http.responses (answered)
@@ -47,7 +47,7 @@ func (j *judge) threshold(t scenarios.Threshold) {
 	reason := fmt.Sprintf("%s was %s, and should have been %s", t.Metric, c.Got, c.Want)
 	switch {
 	case holds(t, m.high):
-	case j.late && m.ours:
+	case holds(t, m.without) && m.without < m.low:
 		c.Outcome = result.Inconclusive
 		reason += ", but the load generator was late"
 	case holds(t, m.low):
@@ -82,21 +82,26 @@ func (j *judge) metric(name string) (metric, bool) {
 	ended := c.Bad() - c[result.Dropped]
 	switch name {
 	case "maxErrorRate":
-		bad := 100 * ratio(c.Bad(), c.Total())
-		m := metric{bad, bad, c[result.Dropped] > 0}
+		cut := g.Cut // who got no answer before the run was over was not served
+		if j.run.Interrupted != "" {
+			cut = 0
+		}
+		share := 100 * ratio(c.Bad()+cut, c.Total()+cut)
+		m := metric{share, share, share}
+		if j.late {
+			m.without = 100 * ratio(ended+cut, c.Total()-c[result.Dropped]+cut)
+		}
 		return m, c.Total() > 0
 	case "vusers.created":
 		return exactly(g.Sent), true
 	case "vusers.skipped":
-		m := exactly(g.Dropped)
-		m.ours = true
-		return m, true
+		return j.drops(g.Dropped), true
 	case "vusers.failed":
 		return exactly(ended), true
 	case "vusers.completed":
-		return exactly(g.Sent - min(g.Sent, ended+g.Cut)), true
+		return exactly(g.Sent - min(g.Sent, ended+max(g.Cut, g.Unfinished))), true
 	case "http.requests":
-		return exactly(c.Total() - c[result.Dropped] - c[result.CaptureFailed]), true
+		return exactly(c.Total() - c[result.Dropped] - c[result.CaptureFailed] + g.Cut), true
 	case "http.responses":
 		var n uint64
 		for i := range c {
@@ -111,9 +116,10 @@ func (j *judge) metric(name string) (metric, bool) {
 			class = node.String()
 		}
 		if k, ok := result.ParseClass(class); ok && k != result.OK {
-			m := exactly(c[k])
-			m.ours = k == result.Dropped
-			return m, true
+			if k == result.Dropped {
+				return j.drops(c[k]), true
+			}
+			return exactly(c[k]), true
 		}
 	}
 	return metric{}, false
@@ -125,42 +131,63 @@ var nodeErrors = map[string]result.Class{
 	"ECONNRESET": result.ConnectionReset, "ENOTFOUND": result.DNS,
 }
 
-func exactly(n uint64) metric { return metric{low: float64(n), high: float64(n)} }
+func exactly(n uint64) metric { return metric{float64(n), float64(n), float64(n)} }
 
+// drops is exactly, for what a late generator may have to answer for itself.
+func (j *judge) drops(n uint64) metric {
+	m := exactly(n)
+	if j.late {
+		m.without = 0
+	}
+	return m
+}
+
+// responseTime returns a value of the response time of all steps. What it is beyond the service time is
+// the generator's lateness, and of a generator that is late all in all, nothing counts.
 func (j *judge) responseTime(name string) (metric, bool) {
-	var parts []result.Distribution
+	var responses, services []result.Distribution
 	for _, s := range j.run.Steps {
 		if s.Response.Count > 0 {
-			parts = append(parts, s.Response)
+			responses, services = append(responses, s.Response), append(services, s.Service)
 		}
 	}
-	if len(parts) == 0 {
-		return metric{}, false
-	}
-	var r bounds
-	switch name {
-	case "min":
-		v := slices.MinFunc(parts, func(a, b result.Distribution) int { return cmp.Compare(a.Min, b.Min) }).Min
-		r = bounds{v, v}
-	case "mean":
-		v := mean(parts)
-		r = bounds{v, v}
-	case "max":
-		r = quantile(parts, 1)
-		r.low = r.high // the greatest of the greatest
-	case "median", "p50":
-		r = quantile(parts, 0.5)
-	case "p90":
-		r = quantile(parts, 0.9)
-	case "p95":
-		r = quantile(parts, 0.95)
-	case "p99":
-		r = quantile(parts, 0.99)
-	case "p999":
-		r = quantile(parts, 0.999)
-	default:
+	r, ok := summary(responses, name)
+	if !ok {
 		return metric{}, false
 	}
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	return metric{ms(r.low), ms(r.high), true}, true
+	m := metric{low: ms(r.low), high: ms(r.high), without: ms(r.low)}
+	if own, ok := summary(services, name); j.late {
+		m.without = 0
+	} else if ok && samples(services) == samples(responses) {
+		m.without = ms(own.high)
+	}
+	return m, true
+}
+
+// summary returns what the name says about all values of parts, and false if it says nothing or there
+// are none.
+func summary(parts []result.Distribution, name string) (bounds, bool) {
+	if samples(parts) == 0 {
+		return bounds{}, false
+	}
+	switch name {
+	case "min":
+		v := slices.MinFunc(parts, func(a, b result.Distribution) int { return cmp.Compare(a.Min, b.Min) }).Min
+		return bounds{v, v}, true
+	case "mean":
+		v := mean(parts)
+		return bounds{v, v}, true
+	case "max":
+		v := quantile(parts, 1).high // the greatest of the greatest
+		return bounds{v, v}, true
+	case "median":
+		return quantile(parts, 0.5), true
+	}
+	for _, q := range []float64{0.5, 0.9, 0.95, 0.99, 0.999} {
+		if name == quantileName(q) {
+			return quantile(parts, q), true
+		}
+	}
+	return bounds{}, false
 }

@@ -19,12 +19,12 @@ func TestMetrics(t *testing.T) {
 	run.Generator.Cut = 4
 	j := &judge{run: run}
 	for name, want := range map[string]float64{
-		"maxErrorRate":     100. * 17 / 117,
+		"maxErrorRate":     100. * 21 / 121,
 		"vusers.created":   112,
 		"vusers.skipped":   5,
 		"vusers.failed":    12,
 		"vusers.completed": 96,
-		"http.requests":    112,
+		"http.requests":    116,
 		"http.responses":   102,
 
 		"errors.Timeout": 10, "errors.ETIMEDOUT": 10, "errors.ServerError": 2, "errors.Dropped": 5,

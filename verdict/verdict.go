@@ -22,9 +22,11 @@ import (
 //   - A fault was not injected, or met no traffic: inconclusive. One that could not be put back: fail,
 //     and Verdict.Stuck.
 //   - The expectations of the faults, each per step that was requested in their scope; one whose scope
-//     saw no request at all, or ended before its time was up, is inconclusive.
+//     saw no request at all, ended before its time was up, or left so many requests without an answer that
+//     they could decide, is inconclusive.
 //   - The conditions in config.ensure.
 //   - If the script has neither, every request that was due must have succeeded.
+//   - What was slow only because the generator was late with it, if only for a moment, is inconclusive.
 //   - The run was interrupted: inconclusive.
 //
 // Any check that failed fails the run; otherwise any that is inconclusive makes it so. Reasons holds a
@@ -89,9 +91,15 @@ func (j *judge) verdict() result.Verdict {
 			v.Outcome = result.Inconclusive
 		}
 	}
-	for _, r := range slices.Concat(j.reasons[0], j.reasons[1], j.stories) {
-		if !slices.Contains(v.Reasons, r) {
-			v.Reasons = append(v.Reasons, r)
+	for i, all := range [][]string{j.reasons[0], j.reasons[1], j.stories} {
+		before := len(v.Reasons)
+		for _, r := range all {
+			if !slices.Contains(v.Reasons, r) {
+				v.Reasons = append(v.Reasons, r)
+			}
+		}
+		if i == 2 {
+			v.Stories = len(v.Reasons) - before
 		}
 	}
 	if len(v.Reasons) == 0 {
@@ -228,10 +236,11 @@ func (j *judge) punctual() {
 	j.add(c, reason)
 }
 
-// unspecified reports whether the script expects nothing.
+// unspecified reports whether the script expects nothing. An expectation without a condition is none.
 func (j *judge) unspecified() bool {
-	return len(j.script.Config.Ensure) == 0 && !slices.ContainsFunc(j.script.Faults,
-		func(f scenarios.Fault) bool { return len(f.Expect) > 0 })
+	return len(j.script.Config.Ensure) == 0 && !slices.ContainsFunc(j.script.Faults, func(f scenarios.Fault) bool {
+		return slices.ContainsFunc(f.Expect, func(e scenarios.Expectation) bool { return wishes(e) != "" })
+	})
 }
 
 // everything checks that every request that was due succeeded. One that was still unanswered when the

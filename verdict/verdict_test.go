@@ -373,7 +373,7 @@ func TestJudge(t *testing.T) {
 			name: "a factor of too little", want: inconclusive,
 			bench: newBench().traffic(get, 19*s, 60*s, 20*ms, ok).
 				fault(20*s, 40*s, limited(scenarios.During, scenarios.Limit{Quantile: 0.99, Factor: 1.2})),
-			say: []string{"p99 of get record cannot be compared: before the key was disabled, there were 50 requests of it and it takes 100"},
+			say: []string{"p99 of get record cannot be compared: before the key was disabled it had 50 requests, and a factor takes 100"},
 		},
 
 		// ensure.
@@ -459,6 +459,9 @@ func sound(t *testing.T, v result.Verdict) {
 	if v.Stuck && v.Outcome != fail {
 		t.Errorf("stuck and %q", v.Outcome)
 	}
+	if v.Stories > len(v.Reasons) || v.Outcome != pass && v.Stories == len(v.Reasons) {
+		t.Errorf("%d of %d reasons are only stories, and the outcome is %s", v.Stories, len(v.Reasons), v.Outcome)
+	}
 }
 
 // TestJudgeRandomRuns judges random runs under random expectations: the verdict is always the same,
@@ -524,6 +527,42 @@ func TestJudgeRandomRuns(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("seed %d, run %d", seed, n)
 		}
+	}
+}
+
+// A generator that was late for a moment is late at p99 of a scope and not of the run: the service
+// times tell its lateness from the system's slowness.
+func TestLateForAMoment(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		service time.Duration // what the system took
+		want    result.Judgment
+	}{{"the system was slow", 400 * ms, fail}, {"only the generator was late", 3 * ms, inconclusive}} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench().traffic(get, 0, 60*s, 20*ms, between(70*s, 70*s, result.OK)).
+				fault(20*s, 40*s, limited(scenarios.During, scenarios.Limit{Quantile: 0.99, Max: 250 * ms}))
+			run := b.finish(60 * s)
+			d := &run.Spans[2].Steps[get]
+			d.Response.P99, d.Service.P99 = 500*ms, c.service
+			if got := Judge(&b.script, run); got.Outcome != c.want {
+				t.Errorf("expectation: got %s, want %s: %q", got.Outcome, c.want, got.Reasons)
+			}
+			b = newBench().traffic(get, 0, 60*s, 20*ms, between(70*s, 70*s, result.OK)).ensure("http.response_time.p99", 250, true)
+			run = b.finish(60 * s)
+			run.Steps[get].Response.P99, run.Steps[get].Service.P99 = 500*ms, c.service
+			if got := Judge(&b.script, run); got.Outcome != c.want {
+				t.Errorf("ensure: got %s, want %s: %q", got.Outcome, c.want, got.Reasons)
+			}
+		})
+	}
+}
+
+// What users saw of a fault follows the reasons of the outcome, and is counted apart.
+func TestStoriesComeLast(t *testing.T) {
+	b := article(24*s, 58*s)
+	got := Judge(&b.script, b.finish(60*s))
+	if got.Stories != 1 || len(got.Reasons) != 2 || !strings.HasPrefix(got.Reasons[1], "users of get record were refused") {
+		t.Errorf("got %d stories in %q", got.Stories, got.Reasons)
 	}
 }
 

@@ -152,6 +152,9 @@ func story(run *result.Run, f result.Fault, a result.Anatomy) string {
 	step := stepLabel(run, a.Step)
 	var b strings.Builder
 	switch {
+	case a.FirstEffect == result.Never && a.Waiting > 0:
+		return fmt.Sprintf("users of %s were let down when %s: %d requests were served while it lasted, but at least %d got no answer "+
+			"before it was over, and failed then (%s)", step, broke(f), a.Requests, a.Waiting, a.Class)
 	case a.FirstEffect == result.Never && a.TimeToRecover == 0:
 		return fmt.Sprintf("users of %s noticed nothing when %s: all %d requests were served while it lasted",
 			step, broke(f), a.Requests)
@@ -166,10 +169,15 @@ func story(run *result.Run, f result.Fault, a result.Anatomy) string {
 			step, a.Failed, a.Requests, fared(a.Class), human(a.Grace), broke(f))
 	default:
 		fmt.Fprintf(&b, "users of %s were %s from %s after %s", step, fared(a.Class), human(a.Grace), broke(f))
+		if full := human(a.Grace + a.FullEffect - a.FirstEffect); full != human(a.Grace) {
+			fmt.Fprintf(&b, " (all of them from %s on)", full)
+		}
 	}
 	switch {
 	case f.Restored == result.Never:
 		b.WriteString("; it was never restored")
+	case a.Recovered != result.Never && a.TimeToRecover == 0:
+		fmt.Fprintf(&b, ", and served again by the time %s", itWas(f))
 	case a.Recovered != result.Never:
 		fmt.Fprintf(&b, " until %s after %s", human(a.TimeToRecover), itWas(f))
 	case a.Afterwards == 0:

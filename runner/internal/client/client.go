@@ -46,6 +46,8 @@ func New(o Options) *Client {
 		IdleConnTimeout:       o.IdleTimeout,
 		DisableCompression:    true, // a script that wants compressed answers asks for them
 		ExpectContinueTimeout: time.Second,
+		// net/http's own limit is 10 MB, for each of up to 10,000 users. Servers rarely send 8 KiB.
+		MaxResponseHeaderBytes: 256 << 10,
 	}}
 }
 

@@ -127,6 +127,12 @@ func TestClassifyHostileServers(t *testing.T) {
 		}), Options{}, 200 * time.Millisecond, result.Timeout},
 		{"speaks something else", rogue(t, says("220 mail.example ESMTP ready\r\n")), Options{}, long, result.BadResponse},
 		{"sends a malformed header", rogue(t, says("HTTP/1.1 200 OK\r\nno colon here\r\n\r\n")), Options{}, long, result.BadResponse},
+		{"sends a header without end", rogue(t, func(c net.Conn) {
+			says("HTTP/1.1 200 OK\r\nX-Long: " + strings.Repeat("x", 300<<10))(c)
+			never(c)
+		}), Options{}, long, result.BadResponse},
+		{"says its body is shorter than nothing", rogue(t, says("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n")), Options{}, long, result.BadResponse},
+		{"cannot say how long its body is", rogue(t, says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")), Options{}, long, result.BadResponse},
 		{"sends a malformed chunk", rogue(t, says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")), Options{}, long, result.BadResponse},
 		{"has a certificate nobody signed", badCertificate.URL, Options{}, long, result.TLS},
 		{"wants a certificate", wantsCertificate.URL, Options{TLS: trusting}, long, result.TLS},

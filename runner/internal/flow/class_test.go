@@ -97,6 +97,9 @@ func TestClassOfAnAnswer(t *testing.T) {
 
 		{"JSON", jsonBody, 200, nil, `{"a":1}`, result.OK},
 		{"JSON, with a suffix and a charset", jsonBody, 200, http.Header{"Content-Type": {"application/problem+json; charset=utf-8"}}, `[]`, result.OK},
+		{"long JSON", jsonBody, 200, nil, `["` + long + `"]`, result.OK},
+		{"too long JSON to be looked at", jsonBody, 200, nil, `["` + strings.Repeat(long, 11) + `"]`, result.CheckFailed},
+		{"bottomless JSON", jsonBody, 200, nil, strings.Repeat("[", 1<<19), result.CheckFailed},
 		{"not JSON", jsonBody, 200, nil, `{"a":1`, result.CheckFailed},
 		{"JSON by another name", jsonBody, 200, http.Header{"Content-Type": {"text/plain"}}, `{}`, result.CheckFailed},
 		{"a failed check on a failed request", jsonBody, 500, nil, noGrant, result.KeyInaccessible},
@@ -112,6 +115,7 @@ func TestClassOfAnAnswer(t *testing.T) {
 		{"a property by dots", property("a.b.1.c"), 200, nil, `{"a":{"b":[0,{"c":1}]}}`, result.OK},
 		{"no property", property("a.b[2]"), 200, nil, `{"a":{"b":[0,1]}}`, result.CheckFailed},
 		{"a property of a text", property("a.length"), 200, nil, `{"a":"b"}`, result.CheckFailed},
+		{"a property behind 64 KiB", property("b"), 200, nil, `{"a":"` + long + `","b":1}`, result.OK},
 		{"a property of no JSON", property("a"), 200, nil, `a`, result.CheckFailed},
 		{"a match", matches(`^"Succ`), 200, nil, `"Success"`, result.OK},
 		{"no match", matches(`^Succ`), 200, nil, `"Success"`, result.CheckFailed},

@@ -15,8 +15,13 @@ import (
 	"loadkms/runner/internal/measure"
 )
 
-// keptBody is how much of an answer's body is looked at; the rest is read and counted.
-const keptBody = 64 << 10
+// How much of an answer's body is looked at; the rest is read and counted.
+const (
+	// What says why a request failed stands near the beginning.
+	keptBody = 64 << 10
+	// A check needs the whole of what it checks: half a JSON document is none.
+	checkedBody = 1 << 20
+)
 
 // exchange sends u's request, reads the answer, and records how it ended. It reports false if the
 // exchange was cut because the run ended: then nothing is recorded, and a create may have happened.
@@ -35,7 +40,7 @@ func (r *run) exchange(u *user) (result.Class, time.Duration, bool) {
 	u.deadline.Store(int64(sent + r.timeout))
 	class, err := r.answer(u, op.request, req)
 	ended := r.now()
-	expired := u.disarm(r.ctx)
+	expired := u.disarm(r.ctx) || ended-sent >= r.timeout // the run may have ended before the sweeper came
 	if err != nil || !u.payload.closed() {
 		// After an error, or an answer that came before the whole request was sent, the transport may
 		// still be reading this request; so neither it nor its body is used again.
@@ -114,8 +119,11 @@ func (r *run) answer(u *user, o *requestOp, req *http.Request) (result.Class, er
 	}
 	good := o.expect.status(resp.StatusCode)
 	u.kept = u.kept[:0]
-	if !good || o.expect.body {
-		u.kept, err = r.keep(u.kept, resp.Body)
+	switch {
+	case !good:
+		u.kept, err = r.keep(u.kept, resp.Body, keptBody)
+	case o.expect.body:
+		u.kept, err = r.keep(u.kept, resp.Body, checkedBody)
 	}
 	if err == nil {
 		err = r.discard(resp.Body)
@@ -127,11 +135,11 @@ func (r *run) answer(u *user, o *requestOp, req *http.Request) (result.Class, er
 	return u.classify(o, good, resp.StatusCode, resp.Header, u.kept), nil
 }
 
-// keep reads at most keptBody bytes of body into b. The end of the body is not an error.
-func (r *run) keep(b []byte, body io.Reader) ([]byte, error) {
-	for len(b) < keptBody {
+// keep reads at most the first most bytes of body into b. The end of the body is not an error.
+func (r *run) keep(b []byte, body io.Reader, most int) ([]byte, error) {
+	for len(b) < most {
 		b = slices.Grow(b, 512)
-		n, err := body.Read(b[len(b):min(cap(b), keptBody)])
+		n, err := body.Read(b[len(b):min(cap(b), most)])
 		b = b[:len(b)+n]
 		r.read.Add(uint64(n))
 		if err == io.EOF { // only a plain EOF is the end of a body

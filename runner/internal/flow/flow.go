@@ -52,27 +52,28 @@ type Driver struct {
 	Timeout    time.Duration // for one request, connecting and reading included; default 10s
 	Drain      time.Duration // how long users may take after the last arrival; default 30s
 
-	due, sent, dropped, cut, read atomic.Uint64
-	users, busy                   atomic.Int64
-	sequence                      uint64 // last number of $sequence() handed out; used by Drive only
+	due, sent, dropped, cut, unfinished, read atomic.Uint64
+	users, busy                               atomic.Int64
+	sequence                                  uint64 // last number of $sequence() handed out; used by Drive only
 }
 
 // Stats says what a Driver has done so far.
 type Stats struct {
-	Due      uint64 // arrivals the schedule asked for
-	Sent     uint64 // arrivals that were started
-	Dropped  uint64 // arrivals nobody was free to start
-	Cut      uint64 // requests in flight when the run was ended; they are not recorded
-	Read     uint64 // bytes of answers' bodies
-	Users    int    // most virtual users alive at once
-	Inflight int    // virtual users busy now
+	Due        uint64 // arrivals the schedule asked for
+	Sent       uint64 // arrivals that were started
+	Dropped    uint64 // arrivals nobody was free to start
+	Cut        uint64 // requests in flight when the run was ended; they are not recorded
+	Unfinished uint64 // arrivals that were started and whose flow the end of the run cut short, anywhere
+	Read       uint64 // bytes of answers' bodies
+	Users      int    // most virtual users alive at once
+	Inflight   int    // virtual users busy now
 }
 
 // Stats may be called at any time, also while Drive runs. It does not block.
 func (d *Driver) Stats() Stats {
 	s := Stats{
-		Sent: d.sent.Load(), Dropped: d.dropped.Load(), Cut: d.cut.Load(), Read: d.read.Load(),
-		Users: int(d.users.Load()), Inflight: int(d.busy.Load()),
+		Sent: d.sent.Load(), Dropped: d.dropped.Load(), Cut: d.cut.Load(),
+		Unfinished: d.unfinished.Load(), Read: d.read.Load(), Users: int(d.users.Load()), Inflight: int(d.busy.Load()),
 	}
 	s.Due = d.due.Load() // last, so that nothing is sent or dropped that was not due
 	return s
@@ -127,12 +128,10 @@ func (d *Driver) Drive(ctx context.Context, began time.Time, schedule iter.Seq[a
 	var sweeper, users sync.WaitGroup
 	sweeper.Go(r.sweep)
 	defer sweeper.Wait()
+	defer users.Wait() // again, for a panic of the schedule
 	defer end(errEnded)
 
 	err := r.dispatch(schedule, &users)
-	for _, u := range r.all {
-		close(u.tickets)
-	}
 	finished := make(chan struct{})
 	go func() { users.Wait(); close(finished) }()
 	last := time.NewTimer(drain)
@@ -169,9 +168,15 @@ type ticket struct {
 }
 
 // dispatch waits for each intended start and hands the arrival to the most recently idle virtual user.
+// When it returns, users end as soon as their flow does.
 func (r *run) dispatch(schedule iter.Seq[arrival.Arrival], users *sync.WaitGroup) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer func() {
+		for _, u := range r.all {
+			close(u.tickets)
+		}
+	}()
 	shard := r.Recorder.Shard(0)
 	var dice rand.PCG
 	for a := range schedule {
@@ -239,12 +244,15 @@ func (r *run) claim(phase int) *user {
 func (r *run) serve(u *user) {
 	defer func() {
 		if p := recover(); p != nil {
+			r.unfinished.Add(1)
 			r.Program.log.once(fmt.Errorf("%v\n%s", p, debug.Stack()))
 			r.end(&mistakeError{p})
 		}
 	}()
 	for k := range u.tickets {
-		r.play(u, k)
+		if !r.play(u, k) {
+			r.unfinished.Add(1)
+		}
 		u.rest()
 		r.mu.Lock()
 		r.idle = append(r.idle, u)
@@ -253,8 +261,8 @@ func (r *run) serve(u *user) {
 	}
 }
 
-// play performs what u asks for until its flow is done or the run has ended.
-func (r *run) play(u *user, k ticket) {
+// play performs what u asks for until its flow is done, or the run has ended: then it reports false.
+func (r *run) play(u *user, k ticket) bool {
 	act := u.begin(k)
 	for {
 		e := event{}
@@ -262,17 +270,17 @@ func (r *run) play(u *user, k ticket) {
 		case send:
 			class, at, ok := r.exchange(u)
 			if !ok {
-				return
+				return false
 			}
 			e = event{at, class}
 		case wait:
 			if !r.pause(u) {
-				return
+				return false
 			}
 		case call:
 			if err := r.Program.processor.call(u); err != nil {
 				if r.ctx.Err() != nil {
-					return // the run has ended, and interrupted the function
+					return false // the run has ended, and interrupted the function
 				}
 				r.Program.log.once(err)
 				e.class = giveUpClass
@@ -281,9 +289,9 @@ func (r *run) play(u *user, k ticket) {
 			r.Program.log.line(u.text)
 		case giveUp:
 			r.giveUp(u)
-			return
+			return true
 		case done:
-			return
+			return true
 		}
 		act = u.advance(e)
 	}

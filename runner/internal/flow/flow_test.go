@@ -108,11 +108,12 @@ func TestCancelIsPromptAndCutsWhatIsInFlight(t *testing.T) {
 		name string
 		flow []scenarios.Step
 		cut  uint64
+		left uint64 // unfinished
 	}{
-		{"while waiting for an arrival", []scenarios.Step{prints("nothing to do")}, 0},
-		{"while a request is in flight", []scenarios.Step{get("/")}, 1},
-		{"while a create is in flight", []scenarios.Step{post("/", `{"id":{{ $sequence() }}}`)}, 1},
-		{"while a user thinks", []scenarios.Step{pause(time.Hour), get("/")}, 0},
+		{"while waiting for an arrival", []scenarios.Step{prints("nothing to do")}, 0, 0},
+		{"while a request is in flight", []scenarios.Step{get("/")}, 1, 1},
+		{"while a create is in flight", []scenarios.Step{post("/", `{"id":{{ $sequence() }}}`)}, 1, 1},
+		{"while a user thinks", []scenarios.Step{pause(time.Hour), get("/")}, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -124,7 +125,7 @@ func TestCancelIsPromptAndCutsWhatIsInFlight(t *testing.T) {
 				if err != boom || time.Since(began) != 250*time.Millisecond {
 					t.Errorf("got %v after %v, want %v after 250ms", err, time.Since(began), boom)
 				}
-				equal(t, "stats", d.Stats(), Stats{Due: 1, Sent: 1, Cut: c.cut, Users: 1})
+				equal(t, "stats", d.Stats(), Stats{Due: 1, Sent: 1, Cut: c.cut, Unfinished: c.left, Users: 1})
 				for _, s := range d.Recorder.Steps() {
 					equal(t, "recorded", s.Classes.Total(), 0)
 				}
@@ -153,7 +154,9 @@ func TestPanicEndsTheLoad(t *testing.T) {
 				if err == nil || err.Error() != "internal error: a virtual user panicked: a mistake" {
 					t.Errorf("got %v", err)
 				}
-				equal(t, "arrivals", d.Stats().Due, uint64(at))
+				stats, recorded := d.Stats(), d.Recorder.Steps()[0].Classes.Total()
+				equal(t, "arrivals", stats.Due, uint64(at))
+				equal(t, "arrivals that are accounted for", recorded+stats.Unfinished, stats.Due)
 				if !strings.Contains(log.String(), "flow_test.go") {
 					t.Errorf("the stack is not in the log: %q", log.String())
 				}
@@ -162,14 +165,45 @@ func TestPanicEndsTheLoad(t *testing.T) {
 	}
 }
 
+// Nor does a mistake of ours in the schedule leave users behind: the bubble would not end.
+func TestPanicOfTheSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDriver(compile(t, script(get("/")), Options{}), after(50*time.Millisecond))
+		defer func() {
+			if r := recover(); r != "a mistake" {
+				t.Errorf("got %v", r)
+			}
+			equal(t, "stats", d.Stats(), Stats{Due: 1, Sent: 1, Unfinished: 1, Users: 1})
+		}()
+		_ = d.Drive(t.Context(), time.Now(), func(yield func(arrival.Arrival) bool) {
+			yield(arrival.Arrival{})
+			panic("a mistake")
+		})
+		t.Error("it returned")
+	})
+}
+
 func TestDrainBoundsTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDriver(compile(t, script(get("/")), Options{}), after(8500*time.Millisecond))
 		d.Drain = 5 * time.Second
 		took := drive(t, d, constantly(1, 10*time.Second)) // the last arrival comes after 9 s
 		equal(t, "took", took, 14*time.Second)
-		equal(t, "stats", d.Stats(), Stats{Due: 10, Sent: 10, Cut: 4, Read: 12, Users: 9})
+		equal(t, "stats", d.Stats(), Stats{Due: 10, Sent: 10, Cut: 4, Unfinished: 4, Read: 12, Users: 9})
 		equal(t, "answered", count(d, 0, result.OK), 6)
+	})
+}
+
+// A user whose think time is not over when the run ends has no request in flight, and has not
+// completed its flow either.
+func TestThinkTimeBeyondTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDriver(compile(t, script(get("/a"), pause(7500*time.Millisecond), get("/b")), Options{}), after(time.Millisecond))
+		d.Drain = 5 * time.Second
+		took := drive(t, d, constantly(1, 10*time.Second)) // the last arrival comes after 9 s
+		equal(t, "took", took, 14*time.Second)
+		equal(t, "stats", d.Stats(), Stats{Due: 10, Sent: 10, Unfinished: 3, Read: 34, Users: 8})
+		equal(t, "answered", []uint64{count(d, 0, result.OK), count(d, 1, result.OK)}, []uint64{10, 7})
 	})
 }
 

@@ -76,22 +76,6 @@ func (h *histogram) add(i int, n uint64) {
 	r[i%linear] += n
 }
 
-// merge adds everything recorded in o.
-func (h *histogram) merge(o *histogram) {
-	if o.n == 0 {
-		return
-	}
-	for i, n := range o.buckets() {
-		h.add(i, n)
-	}
-	if h.n == 0 || o.least < h.least {
-		h.least = o.least
-	}
-	h.n += o.n
-	h.sum += o.sum
-	h.most = max(h.most, o.most)
-}
-
 // buckets yields the buckets that are not empty, ascending.
 func (h *histogram) buckets() iter.Seq2[int, uint64] {
 	return func(yield func(int, uint64) bool) {
