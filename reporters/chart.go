@@ -150,8 +150,13 @@ func (a yAxis) at(d time.Duration) float64 {
 func (a yAxis) ticks() []tick {
 	var out []tick
 	if !a.log {
-		for i := range 5 {
-			d := time.Duration(float64(a.high) * float64(i) / 4)
+		// Four steps, or five where quarters of the highest value would not be round.
+		n := 4
+		if leading(a.high) == 5 || leading(a.high) == 1 {
+			n = 5
+		}
+		for i := range n + 1 {
+			d := time.Duration(float64(a.high) * float64(i) / float64(n))
 			out = append(out, tick{Pos: pct(a.at(d)), Text: round(d), Minor: i%2 == 1})
 		}
 		return out

@@ -1,7 +1,11 @@
 package reporters
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +51,44 @@ func TestPointsLoseNothing(t *testing.T) {
 	}
 }
 
+// TestNumbersDoNotOverlap: however the moments lie, there is room for the number of each group, every
+// moment is in one, and their order is kept.
+func TestNumbersDoNotOverlap(t *testing.T) {
+	const seed = 7
+	rng := rand.New(rand.NewPCG(seed, seed))
+	x := xAxis{0, time.Minute}
+	for range 2000 {
+		all := make([]moment, 1+rng.IntN(30))
+		for i := range all {
+			all[i].at = time.Duration(rng.Int64N(int64(time.Minute)))
+			if rng.IntN(2) == 0 && i > 0 {
+				all[i].at = all[i-1].at + time.Millisecond
+			}
+		}
+		slices.SortFunc(all, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
+		for _, digit := range []float64{0.0125, 0.028} {
+			next, right := 1, -1.0
+			for _, g := range groups(all, x, digit) {
+				first, last, many := strings.Cut(g.Text, "–")
+				if !many {
+					last = first
+				}
+				from, _ := strconv.Atoi(first)
+				to, _ := strconv.Atoi(last)
+				at, _ := strconv.ParseFloat(strings.TrimSuffix(g.Left, "%"), 64)
+				half := float64(columns(g.Text)) * digit / 2
+				if from != next || to < from || at/100-half < right {
+					t.Fatalf("seed %d: group %q at %s follows %d and a text that ends at %.3f", seed, g.Text, g.Left, next-1, right)
+				}
+				next, right = to+1, at/100+half
+			}
+			if next != len(all)+1 {
+				t.Fatalf("seed %d: the last number is %d, want %d", seed, next-1, len(all))
+			}
+		}
+	}
+}
+
 func TestAxes(t *testing.T) {
 	for _, span := range []time.Duration{0, 1, time.Microsecond, time.Millisecond, time.Second, time.Minute, time.Hour, 24 * time.Hour, eon} {
 		if n := len((xAxis{0, span}).ticks(12)); n > 14 {
@@ -79,7 +121,7 @@ func TestAxes(t *testing.T) {
 	if got, want := texts(axisFor(2*time.Millisecond, 150*time.Millisecond).ticks()), "2 ms 5 ms 10 ms 20 ms 50 ms 100 ms 200 ms "; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := texts(axisFor(10*time.Millisecond, 45*time.Millisecond).ticks()), "0 12.5 ms 25 ms 37.5 ms 50 ms "; got != want {
+	if got, want := texts(axisFor(10*time.Millisecond, 45*time.Millisecond).ticks()), "0 10 ms 20 ms 30 ms 40 ms 50 ms "; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ type pageView struct {
 	Mark    string
 	Name    string
 	Lead    string
-	Reasons []string
+	Reasons []remarkView
 	Rescues []rescueView
 	Tiles   []tile
 	Chart   chartView
@@ -56,6 +57,7 @@ type pageView struct {
 	Records string
 	Events  []eventView
 	Late    chartView
+	Late99  string // of the whole run
 	Health  []pair
 	About   []pair
 }
@@ -108,6 +110,7 @@ type bar struct {
 type faultLane struct {
 	bar
 	Place string // CSS that puts the name where there is room
+	Room  string // how wide it may be there
 	Marks []markView
 }
 
@@ -136,7 +139,7 @@ type faultView struct {
 	Drawn                       bool
 	Label                       string
 	Ticks                       []tick
-	Groups                      []bar // numbers of moments that lie close together
+	Groups, Coarse              []bar // numbers of moments that lie close together
 	Lines                       []string
 	Lanes                       []laneView
 	Moments                     []momentView
@@ -166,12 +169,17 @@ func viewOf(run *result.Run) pageView {
 	v := pageView{
 		CSS: template.CSS(pageCSS), JS: template.JS(pageJS),
 		Word: word, Tone: t, Mark: t.mark(), Name: clean(run.Name),
-		Title:   word + " · " + clean(run.Name) + " · loadkms",
-		Reasons: sentences(run),
+		Title: word + " · " + clean(run.Name) + " · loadkms",
+	}
+	for _, s := range sentences(run) {
+		v.Reasons = append(v.Reasons, remarkView{s.tone, s.tone.mark(), s.text})
 	}
 	v.Lead = clean(run.Script) + " against " + clean(run.Target)
 	if run.AWS.Sandbox {
 		v.Lead += ", the embedded sandbox"
+		if pace := pace(run); pace != "" {
+			v.Lead += ", whose clock runs " + pace
+		}
 	}
 	v.Lead += ", for " + length(run.Took) + " from " + run.Began.UTC().Format("2006-01-02 15:04:05") + " UTC."
 	for _, f := range stuck(run) {
@@ -216,12 +224,13 @@ func viewOf(run *result.Run) pageView {
 			v.Checks = append(v.Checks, view)
 		}
 	}
-	v.Held = fmt.Sprintf("%d of %d held", held, len(run.Verdict.Checks))
+	v.Held = fmt.Sprintf("%d of %d", held, len(run.Verdict.Checks))
 	v.Records = recordText(run.Records)
 	for _, e := range run.Events {
 		text, t := eventText(e, run.Faults)
 		v.Events = append(v.Events, eventView{clock(e.At), text, t})
 	}
+	v.Late99 = value(run.Generator.Lateness, run.Generator.Lateness.P99)
 	v.Health = health(run.Generator)
 	v.About = about(run)
 	return v
@@ -238,8 +247,12 @@ func tiles(run *result.Run) []tile {
 			slowest, where = s.Response, stepShort(run.Steps, i)
 		}
 	}
+	served := count(sum[result.OK]) + " of " + plural(sum.Total(), "request", "requests")
+	if slices.ContainsFunc(run.Faults, func(f result.Fault) bool { return f.Breaking >= 0 }) {
+		served += ", those during faults included"
+	}
 	out := []tile{
-		{"Availability", share(sum[result.OK], sum.Total()), count(sum[result.OK]) + " of " + plural(sum.Total(), "request", "requests")},
+		{"Availability", share(sum[result.OK], sum.Total()), served},
 		{"Response p99", value(slowest, slowest.P99), where},
 	}
 	var grace, recovery *result.Anatomy
@@ -290,6 +303,9 @@ func timeline(run *result.Run, all []point) chartView {
 	x := xAxis{0, end(run)}
 	c := chartView{Ticks: x.ticks(12), Slowest: len(run.Steps) > 1}
 	for i, p := range run.Phases {
+		if p.From >= x.to {
+			break // the run was ended before it
+		}
 		left, width := stretch(x, p.From, p.To)
 		name := clean(p.Name)
 		if name == "" {
@@ -310,9 +326,9 @@ func timeline(run *result.Run, all []point) chartView {
 			b.Class = "force open"
 			b.Title = b.Text + ", in force from " + clock(from) + ", not known to be restored"
 		}
-		lane := faultLane{bar: b, Place: "left:" + left}
+		lane := faultLane{bar: b, Place: "left:" + left, Room: pct(1 - x.at(from))}
 		if x.at(from) > 0.5 {
-			lane.Place = "right:" + pct(1-x.at(to))
+			lane.Place, lane.Room = "right:"+pct(1-x.at(to)), pct(x.at(to))
 		}
 		mark := func(at time.Duration, kind, text string) {
 			if at >= 0 {
@@ -446,7 +462,11 @@ func faultOf(run *result.Run, i int) faultView {
 	x := xAxis{max(all[0].at-pad, 0), last + pad}
 	v.Drawn = true
 	v.Ticks = x.ticks(7)
-	v.Groups, v.Lines = groups(all, x)
+	// Two layouts, and the style sheet shows one: a digit takes so much of a wide screen, or of a phone.
+	v.Groups, v.Coarse = groups(all, x, 0.0125), groups(all, x, 0.028)
+	for _, m := range all {
+		v.Lines = append(v.Lines, pct(x.at(m.at)))
+	}
 	v.Lanes = append(v.Lanes, controlLane(f, x))
 	for _, a := range f.Steps {
 		v.Lanes = append(v.Lanes, userLane(run, a, x))
@@ -456,8 +476,11 @@ func faultOf(run *result.Run, i int) faultView {
 	}
 
 	fact := func(name, value string) { v.Facts = append(v.Facts, pair{name, value}) }
-	if f.Broken >= 0 && f.Restored >= 0 {
-		fact("in force", length(f.Restored-f.Broken))
+	if f.Broken >= 0 && f.Restoring >= 0 {
+		fact("in force", length(f.Restoring-f.Broken))
+	}
+	if f.Restoring >= 0 && f.Restored >= 0 {
+		fact("to restore", length(f.Restored-f.Restoring))
 	}
 	for _, a := range f.Steps {
 		of := ""
@@ -482,25 +505,33 @@ func faultOf(run *result.Run, i int) faultView {
 	return v
 }
 
-// groups numbers the moments. Those too close together to carry a number each share one, "1–3".
-func groups(all []moment, x xAxis) (out []bar, lines []string) {
-	const apart = 0.07 // of the width: what "1–3" takes on a narrow phone
-	for i := 0; i < len(all); {
-		j := i
-		for j+1 < len(all) && x.at(all[j+1].at)-x.at(all[i].at) < apart {
-			j++
+// groups numbers the moments. Those too close together to carry a number each share one, "1–3"; digit
+// is the share of the width that one digit takes.
+func groups(all []moment, x xAxis, digit float64) (out []bar) {
+	type group struct{ first, last int }
+	text := func(g group) string {
+		if g.last > g.first {
+			return fmt.Sprintf("%d–%d", g.first+1, g.last+1)
 		}
-		text := fmt.Sprint(i + 1)
-		if j > i {
-			text = fmt.Sprintf("%d–%d", i+1, j+1)
+		return fmt.Sprint(g.first + 1)
+	}
+	middle := func(g group) float64 { return (x.at(all[g.first].at) + x.at(all[g.last].at)) / 2 }
+	var found []group
+	for i := range all {
+		found = append(found, group{i, i})
+		for n := len(found); n > 1; n-- {
+			a, b := found[n-2], found[n-1]
+			need := float64(columns(text(a))+columns(text(b))+1) * digit / 2
+			if middle(b)-middle(a) >= need {
+				break
+			}
+			found = append(found[:n-2], group{a.first, b.last})
 		}
-		out = append(out, bar{Left: pct((x.at(all[i].at) + x.at(all[j].at)) / 2), Text: text})
-		i = j + 1
 	}
-	for _, m := range all {
-		lines = append(lines, pct(x.at(m.at)))
+	for _, g := range found {
+		out = append(out, bar{Left: pct(middle(g)), Text: text(g)})
 	}
-	return out, lines
+	return out
 }
 
 // segment is a bar from one moment to the next; none if either did not happen.
@@ -598,6 +629,7 @@ func health(g result.Generator) []pair {
 		{"sent", count(g.Sent)},
 		{"dropped", count(g.Dropped)},
 		{"cut off at the end", count(g.Cut)},
+		{"flows left unfinished", count(g.Unfinished)},
 		{"lateness p50", value(g.Lateness, g.Lateness.P50)},
 		{"lateness p99", value(g.Lateness, g.Lateness.P99)},
 		{"lateness max", value(g.Lateness, g.Lateness.Max)},

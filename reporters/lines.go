@@ -18,7 +18,7 @@ const every = 5 * time.Second
 // however many snapshots are missed, and one about the load every 5 s and at the end. Every line
 // begins with the time since the run began and a word that says what it is (event, load, done, or
 // mend before the command that puts back what is stuck), and goes on with key=value, so that grep and
-// awk can work on it. It blocks until a snapshot is Done or
+// awk can work on it; broken= names what is broken at the moment. It blocks until a snapshot is Done or
 // ctx is done, returns nil in both cases, and an error only if w cannot be written to.
 func Lines(ctx context.Context, w io.Writer, feed *result.Feed) error {
 	l := log{w: w}
@@ -111,6 +111,9 @@ func writeLoad(b *strings.Builder, kind string, s *result.Snapshot) {
 	fmt.Fprintf(b, " inflight=%d requests=%d ok=%d bad=%d dropped=%d", max(s.Inflight, 0),
 		sum.Total(), sum[result.OK], sum.Bad(), s.Generator.Dropped)
 	for _, f := range s.Faults {
+		if f.Broken >= 0 && f.Restored < 0 && f.Stuck == nil {
+			b.WriteString(" broken=" + quoted(f.Name))
+		}
 		if f.Stuck != nil {
 			b.WriteString(" STILL-BROKEN=" + quoted(f.Target))
 		}

@@ -146,3 +146,11 @@ func plural(n uint64, one, many string) string {
 	}
 	return count(n) + " " + many
 }
+
+// pace says how fast the sandbox's clock runs, and nothing if it keeps our time.
+func pace(run *result.Run) string {
+	if s := run.AWS.Speed; s > 0 && s != 1 {
+		return "×" + strconv.FormatFloat(s, 'g', 4, 64)
+	}
+	return ""
+}

@@ -153,14 +153,21 @@ func frame(s *result.Snapshot, width, height int) []*row {
 		}
 	}
 
-	events := s.Events[max(0, len(s.Events)-6):]
+	events := s.Events[max(0, len(s.Events)-max(height-len(all)-2, 6)):]
 	if len(events) > 0 {
 		put(9, new(row))
 	}
 	for _, e := range events {
 		text, t := eventText(e, s.Faults)
 		// The oldest go first when space is short.
-		put(8, label("").right(dim, clock(e.At), 9).add(plain, "  ").add(t.ink(), text))
+		const indent = 23
+		r := label("").right(dim, clock(e.At), 9).add(plain, "  ")
+		for n, line := range wrap(text, width-1-indent) {
+			if n > 0 {
+				r = new(row).to(indent)
+			}
+			put(8, r.add(t.ink(), line))
+		}
 	}
 	return fit(all, max(height-1, 1))
 }

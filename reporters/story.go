@@ -84,16 +84,22 @@ func sentence(s string) string {
 	return s
 }
 
-// sentences returns the verdict's reasons, and that the run was ended early if they do not say so.
-func sentences(run *result.Run) []string {
-	var out []string
+// sentences returns the verdict's reasons, and that the run was ended early if they do not say so. They
+// have the verdict's tone, but for stories of what users saw: those are no reason to worry.
+func sentences(run *result.Run) []remark {
+	_, verdict := headline(run)
+	var out []remark
 	said := false
-	for _, r := range run.Verdict.Reasons {
-		out = append(out, sentence(r))
+	for i, r := range run.Verdict.Reasons {
+		t := verdict
+		if i >= len(run.Verdict.Reasons)-run.Verdict.Stories && verdict != good {
+			t = calm
+		}
+		out = append(out, remark{t, sentence(r)})
 		said = said || strings.Contains(r, run.Interrupted)
 	}
 	if run.Interrupted != "" && !said {
-		out = append(out, sentence("the run ended early: "+run.Interrupted))
+		out = append(out, remark{unsure, sentence("the run ended early: " + run.Interrupted)})
 	}
 	return out
 }
@@ -285,6 +291,9 @@ func remarks(steps []result.Step, events []result.Event, faults []result.Fault, 
 		switch {
 		case a.Requests == 0:
 			say(unsure, name+": no traffic while it was in force.")
+		case a.Failed == 0 && a.FirstEffect < 0 && a.Waiting > 0:
+			say(bad, fmt.Sprintf("%s: %s answered while it was in force; at least %s came meanwhile and failed when it was over.",
+				name, plural(a.Requests, "request was", "requests were"), plural(a.Waiting, "more", "more")))
 		case a.Failed == 0 && a.FirstEffect < 0:
 			say(calm, name+": no effect; "+plural(a.Requests, "request", "requests")+" while it was in force, all OK.")
 		default:
@@ -341,6 +350,8 @@ func stage(f result.Fault, now time.Duration) (string, tone) {
 		return "restore accepted, verifying for " + seconds(now-f.RestoreAccepted), unsure
 	case f.Restoring >= 0:
 		return "restoring for " + seconds(now-f.Restoring), unsure
+	case f.Broken >= 0 && f.Until > now:
+		return "BROKEN for " + seconds(now-f.Broken) + ", restored in " + seconds(f.Until-now), bad
 	case f.Broken >= 0:
 		return "BROKEN for " + seconds(now-f.Broken), bad
 	case f.Breaking >= 0:
@@ -348,7 +359,7 @@ func stage(f result.Fault, now time.Duration) (string, tone) {
 	case f.Planned > now:
 		return "waiting, due in " + seconds(f.Planned-now), calm
 	}
-	return "waiting", calm
+	return "due now", calm
 }
 
 // seconds writes a time that is still running.

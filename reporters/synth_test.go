@@ -66,7 +66,7 @@ func (s synth) run() *result.Run {
 	r := &result.Run{
 		Schema: result.Schema, Version: "v0.1.0", Script: "scenarios/" + s.name + ".yaml", Name: s.name,
 		Target: "http://127.0.0.1:8080",
-		AWS:    result.AWS{Region: "eu-west-2", Account: "000000000000", Endpoint: "http://127.0.0.1:4566", Sandbox: true},
+		AWS:    result.AWS{Region: "eu-west-2", Account: "000000000000", Endpoint: "http://127.0.0.1:4566", Sandbox: true, Speed: 60},
 		Seed:   s.seed, Began: time.Date(2025, 8, 1, 9, 30, 0, 0, time.UTC),
 		Steps: slices.Clone(synthSteps),
 	}

@@ -87,7 +87,11 @@ func (p *page) verdict(run *result.Run) {
 	}
 	about := " on " + clean(run.Target)
 	if run.AWS.Sandbox {
-		about += " (sandbox)"
+		about += " (sandbox"
+		if pace := pace(run); pace != "" {
+			about += ", clock " + pace
+		}
+		about += ")"
 	}
 	about += ", " + length(run.Took) + ", seed " + fmt.Sprint(run.Seed)
 	p.row(new(row).add(i, " "+word+" ").add(plain, " ").add(bold, clean(run.Name)).add(dim, about))
@@ -98,7 +102,7 @@ func (p *page) verdict(run *result.Run) {
 			p.text(" ", dim, plural(uint64(len(said)-n), "more reason", "more reasons")+" in the other reports")
 			break
 		}
-		p.text(t.mark(), plain, s)
+		p.text(s.tone.mark(), plain, s.text)
 	}
 }
 
@@ -173,7 +177,13 @@ func (p *page) steps(run *result.Run) {
 			p.text("", dim, plural(uint64(len(run.Steps)-n), "more step", "more steps")+" in the other reports")
 			break
 		}
-		r := new(row).add(plain, "  ").left(plain, stepShort(run.Steps, n), name)
+		r, called := new(row).add(plain, "  "), stepShort(run.Steps, n)
+		if columns(called) > name {
+			// On a line of its own: names that are cut look like one another.
+			p.row(r.add(plain, called))
+			r, called = new(row).add(plain, "  "), ""
+		}
+		r.left(plain, called, name)
 		for _, c := range shown {
 			i := plain
 			if c.title == "avail" && s.Classes.Bad() > 0 {
@@ -266,12 +276,21 @@ func (p *page) check(run *result.Run, c result.Check) {
 	r := new(row).add(plain, "  ").add(t.ink(), t.mark()+" ").left(dim, clean(c.Scope), 7)
 	room := p.width() - columns(where) - 2
 	if t == good {
-		got := clean(c.Got)
-		r.add(plain, cut(name+": "+got, room-r.width))
-		if left := room - r.width; left > 20 && c.Want != c.Got {
-			r.add(dim, cut("  (wanted "+clean(c.Want)+")", left))
+		got, want := wrap(name+": "+clean(c.Got), room-r.width), "(wanted "+clean(c.Want)+")"
+		r.add(plain, got[0])
+		fits := len(got) == 1 && r.width+2+columns(want) <= room
+		if fits {
+			r.add(dim, "  "+want)
 		}
 		p.row(r.to(room+2).add(dim, where))
+		for _, line := range got[1:] {
+			p.row(new(row).to(11).add(plain, line))
+		}
+		if !fits {
+			for _, line := range wrap(want, p.width()-11) {
+				p.row(new(row).to(11).add(dim, line))
+			}
+		}
 		return
 	}
 	p.row(r.left(ink("1;"+string(t.ink())), name, room-r.width).to(room+2).add(dim, where))
@@ -320,6 +339,9 @@ func generatorText(g result.Generator) string {
 	}
 	if g.Cut > 0 {
 		s += ", " + count(g.Cut) + " cut off at the end"
+	}
+	if g.Unfinished > 0 {
+		s += ", " + plural(g.Unfinished, "flow", "flows") + " left unfinished"
 	}
 	s += fmt.Sprintf("; lateness p50 %s, p99 %s, max %s; at most %s",
 		value(g.Lateness, g.Lateness.P50), value(g.Lateness, g.Lateness.P99), value(g.Lateness, g.Lateness.Max),

@@ -98,8 +98,34 @@ func TestSentences(t *testing.T) {
 		"the key is gone", "p99 of get record was 3 s", "FAIL-OPEN: served.", "http.codes.500 was 3", "it's late"}}}
 	want := []string{"The key is gone.", "p99 of get record was 3 s.", "FAIL-OPEN: served.", "http.codes.500 was 3.",
 		"It's late.", "The run ended early: SIGTERM."}
-	if got := sentences(run); fmt.Sprint(got) != fmt.Sprint(want) {
+	var got []string
+	for _, s := range sentences(run) {
+		got = append(got, s.text)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestStoriesAreNoReasons: what users saw of a fault has the verdict's mark only if the verdict is good.
+func TestStoriesAreNoReasons(t *testing.T) {
+	for _, c := range []struct {
+		outcome result.Judgment
+		stories int
+		want    string
+	}{
+		{result.Pass, 2, "✓✓"}, {result.Fail, 1, "✗·"}, {result.Inconclusive, 1, "?·"}, {result.Fail, 0, "✗✗"},
+		{result.Fail, 9, "··"},
+	} {
+		run := &result.Run{Verdict: result.Verdict{Outcome: c.outcome, Stories: c.stories,
+			Reasons: []string{"p99 was 3 s", "users of get record noticed nothing"}}}
+		got := ""
+		for _, s := range sentences(run) {
+			got += s.tone.mark()
+		}
+		if got != c.want {
+			t.Errorf("%s with %d stories: got %s, want %s", c.outcome, c.stories, got, c.want)
+		}
 	}
 }
 

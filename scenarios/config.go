@@ -24,7 +24,8 @@ const (
 
 func (p *parser) config(n *yaml.Node, c *Config) {
 	c.Drain, c.MaxUsers, c.HTTP.Timeout, c.MaxLateness = defaultDrain, defaultMaxUsers, defaultTimeout, defaultMaxLateness
-	given := configSection.read(p, n, c)
+	var given set
+	clean := p.clean(func() { given = configSection.read(p, n, c) })
 	if p.o.Target != "" {
 		if c.Target, c.TargetPos = p.o.Target,
 			(Pos{File: "--target"}); c.Target != "sandbox" && !isBaseURL(c.Target) {
@@ -32,7 +33,8 @@ func (p *parser) config(n *yaml.Node, c *Config) {
 				Hint: "write sandbox, http://… or https://…"})
 		}
 	}
-	if !given.has("phases") && n.Kind == yaml.MappingNode {
+	// If something was wrong, it may be the name of the key, and then the file has phases after all.
+	if !given.has("phases") && clean {
 		c.Phases = []Phase{{Pos: p.pos(n), Duration: time.Second, From: 1, To: 1, Scenario: -1}}
 		p.note(n, "no phases", "config has no phases, so one virtual user arrives, as in Artillery")
 	}
@@ -383,8 +385,8 @@ func (p *parser) threshold(k, n *yaml.Node, metric string, inclusive bool) (Thre
 }
 
 // legacy is a condition of Artillery's older form, which the bound itself still meets.
-func legacy(name, metric, doc string) key[[]Threshold] {
-	return key[[]Threshold]{name, optional, numberShape, doc,
+func legacy(name, metric string, s shape, doc string) key[[]Threshold] {
+	return key[[]Threshold]{name, optional, s, doc,
 		func(p *parser, n *yaml.Node, all *[]Threshold) {
 			if t, ok := p.threshold(n, n, metric, true); ok {
 				*all = append(*all, t)
@@ -396,14 +398,14 @@ var ensureSection = section[[]Threshold]{
 	name:  "ensure",
 	about: "Conditions on the whole run.",
 	keys: []key[[]Threshold]{
-		legacy("maxErrorRate", "maxErrorRate", "most percent of requests that may fail"),
-		legacy("min", "http.response_time.min", "most milliseconds of the shortest response time"),
-		legacy("max", "http.response_time.max", "most milliseconds of the longest response time"),
-		legacy("median", "http.response_time.median", "most milliseconds of the median response time"),
-		legacy("p50", "http.response_time.p50", "most milliseconds of the median response time"),
-		legacy("p95", "http.response_time.p95", "most milliseconds of the 95th percentile"),
-		legacy("p99", "http.response_time.p99", "most milliseconds of the 99th percentile"),
-		{"thresholds", optional, listOf(mapOf("metrics", numberShape)),
+		legacy("maxErrorRate", "maxErrorRate", percentShape, "most percent of requests that may fail"),
+		legacy("min", "http.response_time.min", boundShape, "bound of the shortest response time"),
+		legacy("max", "http.response_time.max", boundShape, "bound of the longest response time"),
+		legacy("median", "http.response_time.median", boundShape, "bound of the median response time"),
+		legacy("p50", "http.response_time.p50", boundShape, "bound of the median response time"),
+		legacy("p95", "http.response_time.p95", boundShape, "bound of the 95th percentile"),
+		legacy("p99", "http.response_time.p99", boundShape, "bound of the 99th percentile"),
+		{"thresholds", optional, listOf(mapOf("metrics", shape{"a number, or a duration", either(percentShape, boundShape).schema})),
 			"metrics that must stay below a bound", func(p *parser, n *yaml.Node, all *[]Threshold) {
 				for _, item := range p.list(n, "thresholds") {
 					p.thresholds(item, all)

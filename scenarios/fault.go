@@ -163,6 +163,9 @@ func (p *parser) phaseNamed(n *yaml.Node) int {
 		}
 	}
 	if at < 0 {
+		if len(p.out.Config.Phases) == 0 {
+			return -1 // they could not be read, and that has been said
+		}
 		hint := meant(name, names, "the phases are:")
 		if len(names) == 0 {
 			hint = "give the phase a name"
@@ -182,6 +185,10 @@ func (p *parser) fault(n *yaml.Node, s *Script) {
 		}
 	})
 	f := d.Fault
+	if i := slices.IndexFunc(s.Faults, func(o Fault) bool { return o.Name == f.Name }); i >= 0 && f.Name != "" {
+		p.at(n, fmt.Sprintf("reports tell faults apart by their names; the other begins on line %d",
+			s.Faults[i].Line), "two faults are called %s", quote(f.Name))
+	}
 	if d.entry != nil && f.Name == "" {
 		f.Name = string(f.Do) + " " + f.target().Source
 	}
@@ -252,6 +259,9 @@ func (c *Config) span(f *Fault) (from, to time.Duration) {
 // fits checks a fault against the schedule and against the faults before it.
 func (p *parser) fits(i int, d *faultDraft) {
 	c, f := &p.out.Config, &p.out.Faults[i]
+	if len(c.Phases) == 0 {
+		return // they could not be read, and that has been said
+	}
 	for _, ph := range c.Phases {
 		if ph.Duration == 0 {
 			return // a phase has a problem, and no schedule follows from it
@@ -336,7 +346,7 @@ var expectationSection = section[Expectation]{
 	name:  "expectation",
 	about: "Conditions on the requests of one scope. `succeed` and `fail` exclude one another.",
 	keys: append(append([]key[Expectation]{
-		{"succeed", optional, shape{"a share: 100%, 99.9% or 0.999", numberShape.schema},
+		{"succeed", optional, shareShape,
 			"least share of requests that succeed",
 			func(p *parser, n *yaml.Node, x *Expectation) {
 				if s, ok := p.share(n); ok {
@@ -386,7 +396,7 @@ func (p *parser) failure(n *yaml.Node) (result.Class, bool) {
 
 // share reads 100%, 99.9% or 0.999.
 func (p *parser) share(n *yaml.Node) (float64, bool) {
-	s, ok := p.text(n, "succeed")
+	s, ok := p.plain(n, "succeed", "a share")
 	if !ok {
 		return 0, false
 	}
@@ -434,7 +444,7 @@ func limitKeys() (keys []key[Expectation]) {
 }
 
 func (p *parser) limit(n *yaml.Node, scope Scope) (l Limit, ok bool) {
-	s, ok := p.text(n, "a limit")
+	s, ok := p.plain(n, "a limit", "a duration or a factor")
 	if !ok {
 		return l, false
 	}

@@ -357,7 +357,7 @@ func (p *parser) fill(n *yaml.Node, text string) (string, bool) {
 
 // target reads the name of something a fault changes: constants, and outputs of the stack.
 func (p *parser) target(n *yaml.Node, what string) Template {
-	s, ok := p.raw(n, what)
+	s, ok := p.raw(n, what, "a text")
 	if !ok {
 		return Template{}
 	}
@@ -370,7 +370,7 @@ func (p *parser) target(n *yaml.Node, what string) Template {
 			if strings.Contains(output, ".") {
 				return nil, fmt.Sprintf("an output of the stack is stack.NAME, not %s", quote(name)), ""
 			}
-			if p.out.Config.AWS.Stack == "" {
+			if p.out.Config.AWS.Stack == "" && p.hasConfig {
 				return nil, fmt.Sprintf("%s is an output of a stack, and no stack is named", quote(name)),
 					"name it in config.aws.stack"
 			}
@@ -397,7 +397,7 @@ func (p *parser) inFlow(name string) (fill *string, msg, hint string) {
 
 // template reads a text of a flow.
 func (p *parser) template(n *yaml.Node, what string) (Template, bool) {
-	s, ok := p.raw(n, what)
+	s, ok := p.raw(n, what, "a text")
 	if !ok {
 		return Template{}, false
 	}

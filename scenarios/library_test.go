@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -121,6 +122,30 @@ func TestLibrary(t *testing.T) {
 	for _, name := range Names() {
 		if _, err := fs.ReadFile(Library(), name+".yaml"); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestSchemaOfAmounts checks that the schema refuses no number and no duration that Parse takes, and
+// refuses the usual mistakes.
+func TestSchemaOfAmounts(t *testing.T) {
+	takes := func(s shape, text string) bool {
+		return regexp.MustCompile(s.schema["pattern"].(string)).MatchString(text)
+	}
+	for _, text := range []string{"5", "+5", "5.", ".5", "1e3", " 7 ", "5s", "2 minutes", "2m30s", "1h 5 m", "500ms", "3µs", "1W",
+		"-5", "1e400", "five", "1,5", "5 s 3", "", "NaN", "0x10", "1:30", "infinity", "PT5S", "5x", "20/s", "1_000", "100%", "{{ x }}"} {
+		_, number := parseNumber(text)
+		_, duration := parseDuration(text)
+		number = number && !strings.HasPrefix(text, "-")
+		hole := strings.Contains(text, "{{")
+		if got, want := takes(numberShape, text), number || hole || text == "1e400"; got != want {
+			t.Errorf("number %q: the schema takes it: %v, Parse: %v", text, got, want)
+		}
+		if !takes(boundShape, text) && (number || duration || hole) {
+			t.Errorf("bound %q: the schema refuses what Parse takes", text)
+		}
+		if got := takes(durationShape, text); !got && (duration || hole) || got && !duration && !hole && text != "5x" && text != "1e400" {
+			t.Errorf("duration %q: the schema takes it: %v, Parse: %v", text, got, duration)
 		}
 	}
 }

@@ -69,6 +69,7 @@ type parser struct {
 	otherEnvironments []string
 	variables         map[string]*Variable
 	used              map[string]bool // variables some template has a hole for
+	hasConfig         bool            // without one, what it would say is not known to be missing
 	processor         bool            // functions may set variables nobody can know now
 	later             []func()        // checks that need the whole script
 }
@@ -123,6 +124,7 @@ func (p *parser) note(n *yaml.Node, subject, format string, args ...any) {
 // script reads the whole file.
 func (p *parser) script(root *yaml.Node) {
 	if i := indexOf(root, "config"); i >= 0 {
+		p.hasConfig = true
 		merged := *root
 		merged.Content = slices.Clone(root.Content)
 		merged.Content[i+1] = p.environment(root.Content[i+1])

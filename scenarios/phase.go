@@ -158,6 +158,8 @@ func (p *parser) onlyScenario(n *yaml.Node, phase int) {
 		p.at(n, fmt.Sprintf("they begin on lines %d and %d", p.out.Scenarios[found[0]].Line,
 			p.out.Scenarios[found[1]].Line),
 			"%d scenarios are called %s", len(found), quote(name))
+	case len(p.out.Scenarios) == 0:
+		// The scenarios could not be read, and that has been said.
 	default:
 		hint := meant(name, names, "the scenarios are:")
 		if len(names) == 0 {

@@ -230,7 +230,7 @@ func meant(got string, known []string, allLabel string) string {
 
 // enumerate returns the words as a person lists them, in alphabetical order.
 func enumerate(words []string, last string) string {
-	s := slices.Sorted(slices.Values(words))
+	s := slices.Compact(slices.Sorted(slices.Values(words)))
 	if len(s) <= 1 {
 		return strings.Join(s, "")
 	}

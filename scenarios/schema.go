@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 )
 
@@ -38,11 +39,7 @@ func sectionSchema(s page) map[string]any {
 	properties, need := map[string]any{}, []string{}
 	for _, r := range s.rows() {
 		property := map[string]any{"description": strings.ReplaceAll(r.doc, "`", "")}
-		for k, v := range r.shape.schema {
-			if k != "description" {
-				property[k] = v
-			}
-		}
+		maps.Copy(property, r.shape.schema)
 		properties[r.name] = property
 		if r.need {
 			need = append(need, r.name)

@@ -131,12 +131,27 @@ type shape struct {
 var (
 	textShape     = shape{"a text", map[string]any{"type": []string{"string", "number", "boolean"}}}
 	templateShape = shape{"a text with `{{ holes }}`", textShape.schema}
-	numberShape   = shape{"a number", map[string]any{"type": []string{"number", "string"}}}
-	wholeShape    = shape{"a whole number", map[string]any{"type": []string{"integer", "string"}}}
-	durationShape = shape{"a duration", map[string]any{"type": []string{"number", "string"},
-		"description": "seconds, or a number with a unit: 90s, 2m30s, 500ms"}}
-	anyShape = shape{"any value", map[string]any{}}
+	numberShape   = shape{"a number", amount("number", numberText)}
+	wholeShape    = shape{"a whole number", amount("integer", `\+?\d+`)}
+	durationShape = shape{"a duration", amount("number", numberText+"|"+durationText)}
+	percentShape  = shape{"a number", amount("number", numberText+`%?`)}
+	boundShape    = shape{"a number of milliseconds, or a duration", amount("number", numberText+"|"+durationText)}
+	shareShape    = shape{"a share: 100%, 99.9% or 0.999", amount("number", numberText+`\s*%?`)}
+	anyShape      = shape{"any value", map[string]any{}}
 )
+
+// numberText is what parseNumber takes, but for a sign that makes it negative.
+const numberText = `\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?`
+
+// durationText is what parseDuration takes besides numbers, but for what it knows of units.
+const durationText = `((\d+\.?\d*|\.\d+)\s*[a-zA-Zµμ]+\s*)+`
+
+// amount is the schema of something that is not negative: a number, or a text of this form, or one with
+// a template in it.
+func amount(kind, form string) map[string]any {
+	return map[string]any{"type": []string{kind, "string"}, "minimum": 0,
+		"pattern": `\{\{|^\s*(` + form + `)\s*$`}
+}
 
 // to is the shape of another section.
 func to(name string) shape {

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"math"
 	"net/textproto"
 	"regexp"
@@ -119,8 +120,8 @@ var requestSection = section[Step]{
 				}
 				if u := s.URL.Source; !strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "http://") &&
 					!strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "{{") {
-					p.at(n, "", `url must begin with "/", "http://" or "https://", and %s does not`,
-						quote(u))
+					p.at(n, fmt.Sprintf("write %s", quote("/"+u)),
+						`url must begin with "/", "http://" or "https://", and %s does not`, quote(u))
 				}
 				for _, part := range s.URL.Parts {
 					if strings.ContainsAny(part.Text, " \t\r\n") {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -26,6 +27,11 @@ func (p *parser) tree(src []byte) *yaml.Node {
 	top := &yaml.Node{Line: 1, Column: 1}
 	if len(src) > largest {
 		p.at(&yaml.Node{}, "", "the file is larger than %d MiB", largest>>20)
+		return nil
+	}
+	if bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff")) {
+		// yaml.v3 would read it, but its places would not be those of the text anybody sees.
+		p.at(&yaml.Node{}, "save it as UTF-8", "the file is UTF-16 text")
 		return nil
 	}
 	docs, err := documents(src, 2)
@@ -91,6 +97,10 @@ func (p *parser) syntax(src []byte, err error) {
 			lo = mid + 1
 		}
 	}
+	if x := p.culprit(lo, err.Error()); x != nil {
+		p.add(x)
+		return
+	}
 	line := strings.TrimRight(strings.ToValidUTF8(string(lines[lo-1]), "\uFFFD"), "\r\n \t")
 	msg, hint := explainSyntax(err.Error())
 	col, word := 1, line
@@ -105,6 +115,85 @@ func (p *parser) syntax(src []byte, err error) {
 		}
 	}
 	p.add(&Problem{File: p.file, Line: lo, Col: col, Msg: msg, Hint: hint, word: word})
+}
+
+var (
+	// looksBlank is an indentation with a character that only looks like a blank; web pages and word
+	// processors are full of them.
+	looksBlank = regexp.MustCompile(`^ *([\x{a0}\x{1680}\x{2000}-\x{200b}\x{202f}\x{205f}\x{3000}\x{feff}])`)
+	tabIndent  = regexp.MustCompile(`^ *(\t)`)
+	// bareHole is a text that begins with a hole, at the beginning of a value.
+	bareHole  = regexp.MustCompile(`(?:^|[:,\[-])\s+(\{\{[^"'{}]*\}\}[^,\]}\s]*)`)
+	bareDash  = regexp.MustCompile(`^\s*(-\pL)`)
+	bareColon = regexp.MustCompile(`^\s*(?:- )?\s*([\pL\d_-]+:[^\s:/])`)
+)
+
+// culprit returns the mistake that most likely made the syntax error err, found at a line, or nil.
+// yaml.v3 names what it could not go on with, which for these is not what is wrong.
+func (p *parser) culprit(line int, err string) *Problem {
+	above := line - 1
+	for above > 1 && strings.TrimSpace(p.lines[above-1]) == "" {
+		above--
+	}
+	for _, c := range []struct {
+		form      *regexp.Regexp
+		err       string // only for errors that say this
+		from      int    // the first line to look at
+		msg, hint string
+	}{
+		{looksBlank, "", 1, "the line is indented with a character that only looks like a blank",
+			"indent with blanks"},
+		{tabIndent, "start any token", line, "the line is indented with a tab", "indent with blanks"},
+		{tabIndent, "a tab", line, "the line is indented with a tab", "indent with blanks"},
+		{bareHole, "", above, holeInQuotes, `write "%s"`},
+		{bareDash, "mapping values", line - 8, `a blank is missing after the "-"`,
+			`begin each item with "- "`},
+		{bareDash, "expected key", line - 8, `a blank is missing after the "-"`,
+			`begin each item with "- "`},
+		{bareColon, "mapping values", above, `a blank is missing after the ":"`, `write "key: value"`},
+		{bareColon, "expected ':'", line, `a blank is missing after the ":"`, `write "key: value"`},
+	} {
+		if !strings.Contains(err, c.err) {
+			continue
+		}
+		for at := min(line, len(p.lines)); at >= max(c.from, 1); at-- {
+			text := p.lines[at-1]
+			m := c.form.FindStringSubmatchIndex(text)
+			if m == nil || strings.Count(text[:m[2]], `"`)%2 == 1 || strings.Count(text[:m[2]], "'")%2 == 1 {
+				continue
+			}
+			x := &Problem{File: p.file, Line: at, Col: 1 + utf8.RuneCountInString(text[:m[2]]),
+				Msg: c.msg, Hint: c.hint, word: text[m[2]:m[3]]}
+			if c.form == bareHole {
+				x.Hint = fmt.Sprintf(c.hint, x.word)
+			}
+			return x
+		}
+	}
+	return nil
+}
+
+const holeInQuotes = `a text that begins with "{{" must be in quotes`
+
+// bareTemplate returns what was meant by a template that is not in quotes, which YAML takes for a
+// mapping whose only key is a mapping; ok is false if n is something else.
+func bareTemplate(n *yaml.Node) (text string, ok bool) {
+	if n.Kind != yaml.MappingNode || n.Style&yaml.FlowStyle == 0 || len(n.Content) != 2 ||
+		n.Content[0].Kind != yaml.MappingNode || !isNull(n.Content[1]) || n.Content[1].Value != "" {
+		return "", false
+	}
+	var inner []string
+	for i, c := range n.Content[0].Content {
+		switch {
+		case c.Kind != yaml.ScalarNode:
+			return "", false
+		case i%2 == 0: // a "," in a call's arguments separates keys
+			inner = append(inner, c.Value)
+		case !isNull(c):
+			return "", false
+		}
+	}
+	return "{{ " + strings.Join(inner, ", ") + " }}", true
 }
 
 // explainSyntax says what yaml.v3 means, in the words of the file.
@@ -139,9 +228,9 @@ var syntaxErrors = []struct{ yaml, msg, hint string }{
 		"begin the list on its own line"},
 	{"block mapping", "this line does not fit the lines above it", "check its indentation"},
 	{"did not find expected key", "this line does not fit the lines above it",
-		"check its indentation, and the brackets and quotes above"},
+		"check its indentation, and the brackets and quotes here and above"},
 	{"did not find expected '-' indicator", "this line does not fit the list above it",
-		`begin each item with "- ", all in the same column`},
+		`indent it like the line above, or begin an item with "- "`},
 	{"did not find expected ',' or '}'", `a "}" or a "," is missing`,
 		`separate pairs with "," and end them with "}"`},
 	{"did not find expected ',' or ']'", `a "]" or a "," is missing`,
@@ -151,8 +240,10 @@ var syntaxErrors = []struct{ yaml, msg, hint string }{
 		"check its indentation"},
 	{"found unexpected end of stream", "a quotation mark is not closed", ""},
 	{"could not find expected ':'", `a ":" is missing after the key`, ""},
-	{"found character that cannot start any token", "this line begins with a character YAML reserves",
-		"indent with blanks instead of tabs, and put texts that begin with @, ` or % in quotes"},
+	{"found character that cannot start any token", "a text begins with a character YAML reserves",
+		"put texts that begin with @, ` or % in quotes"},
+	{"expected comment or line break", "a text begins with a character YAML reserves",
+		"put a text that begins with > or | in quotes"},
 	{"found a tab character", "a tab does not fit here", "indent with blanks"},
 	{"unknown escape character", "a backslash in double quotes is followed by a character that means nothing",
 		`write \\ for a backslash, or use single quotes`},
@@ -208,6 +299,19 @@ func (e *expander) expand(n *yaml.Node) *yaml.Node {
 	if n.Anchor != "" {
 		e.open[n] = true
 		defer delete(e.open, n)
+	}
+	if text, ok := bareTemplate(n); ok {
+		// Read on as if the quotes were there: what the template says may be wrong, too.
+		x := &Problem{File: e.p.file, Line: n.Line, Col: n.Column, Msg: holeInQuotes,
+			Hint: fmt.Sprintf(`write "%s"`, text)}
+		if rest := []rune(e.p.lines[n.Line-1]); n.Column <= len(rest) {
+			if inner, _, closed := strings.Cut(string(rest[n.Column-1:]), "}}"); closed {
+				x.word = inner + "}}"
+			}
+		}
+		e.p.add(x)
+		return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Tag: "!!str",
+			Value: text, Line: n.Line, Column: n.Column}
 	}
 	switch tag := n.ShortTag(); tag {
 	case "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!timestamp", "!!merge", "":

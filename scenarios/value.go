@@ -31,18 +31,22 @@ func oneOrList(n *yaml.Node) []*yaml.Node {
 	return []*yaml.Node{n}
 }
 
-// raw returns the text of n as written, holes included.
-func (p *parser) raw(n *yaml.Node, what string) (string, bool) {
+// raw returns the text of n as written, holes included. A value that is none should have been a want,
+// such as "a text".
+func (p *parser) raw(n *yaml.Node, what, want string) (string, bool) {
 	if n.Kind != yaml.ScalarNode || isNull(n) {
-		p.at(n, "", "%s must be a text, not %s", what, kind(n))
+		p.at(n, "", "%s must be %s, not %s", what, want, kind(n))
 		return "", false
 	}
 	return n.Value, true
 }
 
 // text returns the text of n, its holes filled from config.variables.
-func (p *parser) text(n *yaml.Node, what string) (string, bool) {
-	s, ok := p.raw(n, what)
+func (p *parser) text(n *yaml.Node, what string) (string, bool) { return p.plain(n, what, "a text") }
+
+// plain returns the text of n, which stands for a want, its holes filled from config.variables.
+func (p *parser) plain(n *yaml.Node, what, want string) (string, bool) {
+	s, ok := p.raw(n, what, want)
 	if !ok || !strings.Contains(s, "{{") {
 		return s, ok
 	}
@@ -89,7 +93,7 @@ func parseNumber(s string) (float64, bool) {
 
 // number reads a real number that is not negative.
 func (p *parser) number(n *yaml.Node, what string) (float64, bool) {
-	s, ok := p.text(n, what)
+	s, ok := p.plain(n, what, "a number")
 	if !ok {
 		return 0, false
 	}
@@ -107,7 +111,7 @@ func (p *parser) number(n *yaml.Node, what string) (float64, bool) {
 
 // whole reads a whole number between least and most.
 func (p *parser) whole(n *yaml.Node, what string, least, most int) (int, bool) {
-	s, ok := p.text(n, what)
+	s, ok := p.plain(n, what, "a whole number")
 	if !ok {
 		return 0, false
 	}
@@ -188,7 +192,7 @@ const durationHint = "write a number of seconds, or one with a unit: 90s, 2m30s,
 
 // duration reads a duration that is not negative.
 func (p *parser) duration(n *yaml.Node, what string) (time.Duration, bool) {
-	s, ok := p.text(n, what)
+	s, ok := p.plain(n, what, "a number of seconds or one with a unit")
 	if !ok {
 		return 0, false
 	}
@@ -216,7 +220,7 @@ func (p *parser) span(n *yaml.Node, what string) (time.Duration, bool) {
 
 // baseURL reads a URL of a server.
 func (p *parser) baseURL(n *yaml.Node, what string) string {
-	s, ok := p.text(n, what)
+	s, ok := p.plain(n, what, "a URL")
 	if ok && !isBaseURL(s) {
 		p.bad(n, s, "write http://… or https://…", "a URL")
 	}
