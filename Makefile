@@ -3,7 +3,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help build run test race fuzz mutants golden docs lint bench demo check
+.PHONY: help build run test race fuzz mutants crashtest golden docs lint bench demo check
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ fuzz: ## run every fuzz target for FUZZTIME
 
 mutants: ## break the restore logic in several ways; the tests must notice each
 	faults/mutants.sh
+
+crashtest: ## kill -9 at 200 random moments, over all faults; each must end with everything as it was
+	LOADKMS_KILLS=67 $(GO) test -count=1 -timeout 30m -run TestKillsAtRandom ./cmd/loadkms
 
 golden: ## write the golden files and generated pages anew; look at the diff before you commit it
 	$(GO) test ./scenarios ./reporters -update

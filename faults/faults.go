@@ -59,8 +59,9 @@ const (
 	// answer never came may still land after we gave up on it: 15s is longer than one request of the
 	// SDK is allowed to take.
 	DefaultSettle = 15 * time.Second
-	// AWS has answered every throttled or failing call within two minutes, or has an outage.
-	defaultBudget = 2 * time.Minute
+	// DefaultBudget is how long one restore is tried if nobody says otherwise: AWS has answered every
+	// throttled or failing call within two minutes, or has an outage.
+	DefaultBudget = 2 * time.Minute
 
 	firstPause   = 100 * time.Millisecond // between two tries to restore, doubling
 	longestPause = 5 * time.Second
@@ -122,7 +123,7 @@ func newPass(j Journal, t Target, settle, budget time.Duration, tell func(Statio
 		settle = DefaultSettle
 	}
 	if budget <= 0 {
-		budget = defaultBudget
+		budget = DefaultBudget
 	}
 	return &pass{journal: j, target: t, settle: settle, budget: budget, tell: tell}
 }

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,13 +10,21 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 )
 
-// done is what a run says to its guard when nothing is left to be restored.
-const done = "done\n"
+// What guard and run say to each other.
+const (
+	onGuard = "on guard\n" // the guard, when it would notice the end of the run
+	done    = "done\n"     // the run, when nothing is left to be restored
+)
+
+// startTime is how long a guard may take to be on guard. It takes milliseconds, and more on a machine
+// that is short of everything.
+const startTime = 30 * time.Second
 
 // The guard's patience. Every recovery has its own budget for every entry; these are for what lies
 // outside of it, such as a journal that cannot be read or credentials that have to be renewed.
@@ -53,14 +62,25 @@ func hopeless(err error) bool {
 	return errors.Is(err, ErrChanged)
 }
 
-// GuardJournal is the whole life of the guard process: it reads run, its standard input, until the
-// run is done or dead, and in the latter case waits for the journal in dir and recovers what is in
-// it. It makes this process deaf to the signals that a terminal, a session manager or a broken pipe
-// send to all that belongs to the run, because those are what the guard is there to survive.
-func GuardJournal(run io.Reader, dir string, lookup func(Entry) (Target, error), o RecoverOptions) error {
+// GuardJournal is the whole life of the guard process: it says on ready, its standard output, that it
+// is on guard, reads run, its standard input, until the run is done or dead, and in the latter case waits for the journal in dir and recovers what is in
+// it, even if somebody has moved its file away or removed it meanwhile. It makes this process deaf to
+// the signals that a terminal, a session manager or a broken pipe send to all that belongs to the run,
+// because those are what the guard is there to survive.
+func GuardJournal(run io.Reader, ready io.Writer, dir string, lookup func(Entry) (Target, error), o RecoverOptions) error {
 	// SIGPIPE: Go ends a process that writes to a broken standard error, and whoever read ours may
 	// have died together with the run.
 	signal.Ignore(os.Interrupt, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGPIPE)
+	name := filepath.Join(dir, journalFile)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND, 0)
+	if err != nil {
+		return fmt.Errorf("open the journal: %w", err)
+	}
+	defer f.Close()
+	kept := &FileJournal{dir: dir, f: f} // the run's, whatever its name is by then
+	if _, err := io.WriteString(ready, onGuard); err != nil {
+		return fmt.Errorf("report to the run: %w", err)
+	}
 	return Guard(run, func() (err error) {
 		// Nobody cancels the guard; it ends when everything is restored or its tries are used up.
 		ctx := context.Background()
@@ -69,7 +89,11 @@ func GuardJournal(run io.Reader, dir string, lookup func(Entry) (Target, error),
 			return err
 		}
 		defer func() { err = errors.Join(err, j.Release()) }()
-		return Recover(ctx, j, lookup, o)
+		err = Recover(ctx, j, lookup, o)
+		if !kept.is(name) {
+			err = errors.Join(err, Recover(ctx, kept, lookup, o))
+		}
+		return err
 	})
 }
 
@@ -81,8 +105,9 @@ type Keeper struct {
 
 // StartGuard starts self, this program's own file, with args as a guard in a session of its own, out
 // of reach of our terminal and of signals to our process group. The program must call GuardJournal
-// with its standard input. Its standard error is inherited from stderr. The guard has our
-// environment, and with it our way to credentials.
+// with its standard input and output. Its standard error is inherited from stderr. The guard has our
+// environment, and with it our way to credentials. StartGuard blocks until the guard is on guard: what
+// breaks before that is not guarded.
 func StartGuard(self string, args []string, stderr *os.File) (*Keeper, error) {
 	cmd := exec.Command(self, args...)
 	cmd.Stderr = stderr // a file, not any writer: it must work when we are gone
@@ -91,8 +116,19 @@ func StartGuard(self string, args []string, stderr *os.File) (*Keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the guard: %w", err)
 	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the guard: %w", errors.Join(err, in.Close()))
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the guard: %w", errors.Join(err, in.Close()))
+	}
+	late := time.AfterFunc(startTime, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	if s, _ := bufio.NewReader(io.LimitReader(out, 64)).ReadString('\n'); s != onGuard {
+		_ = cmd.Process.Kill()
+		_ = in.Close()
+		return nil, fmt.Errorf("start the guard: it ended before it was on guard (%v)", cmp.Or(cmd.Wait(), errors.New("exit status 0")))
 	}
 	return &Keeper{cmd: cmd, in: in}, nil
 }
@@ -104,9 +140,12 @@ func (k *Keeper) Done() error {
 	// Nothing is left for it to restore, so one that hangs may be ended.
 	timer := time.AfterFunc(leaveTime, func() { _ = k.cmd.Process.Kill() })
 	defer timer.Stop()
-	err = errors.Join(err, k.in.Close(), k.cmd.Wait())
+	err = errors.Join(err, k.in.Close())
+	if ended := k.cmd.Wait(); ended != nil {
+		err = ended // which says why it could not be told
+	}
 	if err != nil {
-		return fmt.Errorf("dismiss the guard: %w", err)
+		return fmt.Errorf("dismiss the guard: it is gone already: %w", err)
 	}
 	return nil
 }

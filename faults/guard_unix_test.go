@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	lookup := func(e Entry) (Target, error) { return file(e.ID), nil }
 	switch os.Getenv("FAULTS_TEST_PART") {
 	case "guard":
-		if err := GuardJournal(os.Stdin, dir, lookup, RecoverOptions{Settle: time.Millisecond, Note: func(e Entry, note string) {
+		if err := GuardJournal(os.Stdin, os.Stdout, dir, lookup, RecoverOptions{Settle: time.Millisecond, Note: func(e Entry, note string) {
 			fmt.Fprintln(os.Stderr, note)
 		}, Notify: func(e Entry, at Station, _ error) { fmt.Fprintln(os.Stderr, "guard:", stationNames[at]) }}); err != nil {
 			fmt.Fprintln(os.Stderr, "guard:", err)
@@ -78,19 +78,34 @@ func playRun(dir string) error {
 	return errors.Join(err, j.Release(), k.Done())
 }
 
+// A guard that ends at once is no guard: nothing may be broken under it.
+func TestStartGuardThatEnds(t *testing.T) {
+	for _, program := range []string{"true", "false"} {
+		self, err := exec.LookPath(program)
+		if err != nil {
+			t.Skip(err)
+		}
+		if _, err := StartGuard(self, nil, os.Stderr); err == nil || !strings.HasPrefix(err.Error(), "start the guard: it ended before it was on guard (exit status ") {
+			t.Errorf("%s: error %v", program, err)
+		}
+	}
+}
+
 // Kill -9 at every station, of the run alone and of all its process group: the guard puts it back.
 func TestGuardSurvivesTheRun(t *testing.T) {
 	for _, tt := range []struct {
 		at    string // "" means: let it live
 		group bool
 		deaf  bool // nobody reads what the guard says
+		gone  bool // somebody has removed the journal's file
 	}{
 		{at: ""},
 		{at: "guarded"}, {at: "observed", group: true}, {at: "journaled"}, {at: "breaking", group: true}, {at: "broken"},
-		{at: "visible", group: true}, {at: "visible"}, {at: "visible", deaf: true}, {at: "restoring", group: true},
+		{at: "visible", group: true}, {at: "visible"}, {at: "visible", deaf: true},
+		{at: "visible", gone: true}, {at: "restoring", group: true},
 		{at: "restored"}, {at: "settled", group: true},
 	} {
-		t.Run(fmt.Sprintf("killed when %s, group %v, deaf %v", tt.at, tt.group, tt.deaf), func(t *testing.T) {
+		t.Run(fmt.Sprintf("killed when %s, group %v, deaf %v, gone %v", tt.at, tt.group, tt.deaf, tt.gone), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			key := filepath.Join(dir, "key")
@@ -132,6 +147,11 @@ func TestGuardSurvivesTheRun(t *testing.T) {
 					stdin.Close() // the end of the body
 				}
 				if tt.at != "" && at == tt.at {
+					if tt.gone {
+						if err := os.Remove(filepath.Join(dir, journalFile)); err != nil {
+							t.Fatal(err)
+						}
+					}
 					pid := run.Process.Pid
 					if tt.group {
 						pid = -pid

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -34,8 +36,9 @@ type FileJournal struct {
 	dir  string
 	lock *flock.Flock
 
-	mu sync.Mutex // guards the file; held across the fsync
-	f  *os.File
+	mu         sync.Mutex // guards the file; held across the fsync
+	f          *os.File
+	unwritable error // why f can only be read; nil: it can be written
 }
 
 var _ Journal = (*FileJournal)(nil)
@@ -50,6 +53,18 @@ type line struct {
 type holder struct {
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`
+}
+
+// ErrInUse means that another process has the journal open.
+var ErrInUse = errors.New("another loadkms is using the journal")
+
+// HasJournal reports whether there is a journal in dir. It creates nothing.
+func HasJournal(dir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, journalFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // OpenJournal opens the journal in dir, and creates it if there is none. It is held until Release, or
@@ -73,8 +88,12 @@ func WaitJournal(ctx context.Context, dir string) (*FileJournal, error) {
 }
 
 func open(dir string, take func(*flock.Flock) (bool, error)) (_ *FileJournal, err error) {
+	// What is said about the journal is often acted upon in another folder.
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
+		return nil, fmt.Errorf("open the journal: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
 	if ok, err := take(lock); err != nil {
@@ -85,30 +104,52 @@ func open(dir string, take func(*flock.Flock) (bool, error)) (_ *FileJournal, er
 	j := &FileJournal{dir: dir, lock: lock}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("journal: %w", errors.Join(err, j.Release()))
+			err = fmt.Errorf("open the journal: %w", errors.Join(err, j.Release()))
 		}
 	}()
-	j.f, err = os.OpenFile(filepath.Join(dir, journalFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	name := filepath.Join(dir, journalFile)
+	j.f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+		// What cannot be written can still be kept.
+		if f, rerr := os.Open(name); rerr == nil {
+			j.f, j.unwritable = f, err
+		}
+	}
+	if j.f == nil {
+		return nil, err
+	}
+	// A disk that is full, or has gone read-only, is a reason not to break anything. It must not be
+	// one not to restore what is broken.
+	if err == nil {
+		err = j.prepare()
+	}
 	if err != nil {
-		return nil, err
-	}
-	b, err := json.Marshal(holder{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)})
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, holderFile), append(b, '\n'), 0o600); err != nil {
-		return nil, err
-	}
-	if err := j.compact(); err != nil {
-		return nil, err
-	}
-	// The names are durable, too: a promise in a file that nobody finds is none.
-	for _, d := range []string{dir, filepath.Dir(dir)} {
-		if err := syncDir(d); err != nil {
+		if pending, _, perr := j.pending(); perr != nil || len(pending) == 0 {
 			return nil, err
 		}
 	}
 	return j, nil
+}
+
+// prepare makes a journal that was just opened fit to be written.
+func (j *FileJournal) prepare() error {
+	b, err := json.Marshal(holder{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(j.dir, holderFile), append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	if err := j.compact(); err != nil {
+		return err
+	}
+	// The names are durable, too: a promise in a file that nobody finds is none.
+	for _, d := range []string{j.dir, filepath.Dir(j.dir)} {
+		if err := syncDir(d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inUse refuses in the name of who holds the journal, as far as they have told.
@@ -119,9 +160,9 @@ func inUse(dir string) error {
 		err = json.Unmarshal(b, &h)
 	}
 	if err != nil || h.PID == 0 {
-		return fmt.Errorf("another loadkms is using the journal %s", dir)
+		return fmt.Errorf("%w %s", ErrInUse, dir)
 	}
-	return fmt.Errorf("another loadkms (PID %d, since %s) is using the journal %s", h.PID, h.Since.Format(time.RFC3339), dir)
+	return fmt.Errorf("%w %s (PID %d, since %s)", ErrInUse, dir, h.PID, h.Since.Format(time.RFC3339))
 }
 
 // syncDir makes the names in dir durable. Windows has no such thing and needs none.
@@ -137,11 +178,11 @@ func syncDir(dir string) error {
 }
 
 // compact empties a file that holds only history. It never touches one with an open entry: no way of
-// rewriting an entry is as safe as leaving it alone.
+// rewriting an entry is as safe as leaving it alone. What cannot be read, Pending complains of.
 func (j *FileJournal) compact() error {
 	open, size, err := j.pending()
 	if err != nil || len(open) > 0 || size == 0 {
-		return err
+		return nil
 	}
 	if err := j.f.Truncate(0); err != nil {
 		return err
@@ -169,7 +210,29 @@ func (j *FileJournal) Open(e Entry) error {
 	if e.ID == "" {
 		return errors.New("an entry without an ID")
 	}
-	return j.append(line{Open: &e})
+	if err := j.append(line{Open: &e}); err != nil {
+		return err
+	}
+	if !j.is(filepath.Join(j.dir, journalFile)) {
+		return fmt.Errorf("somebody has moved the journal %s away meanwhile", j.dir)
+	}
+	return nil
+}
+
+// is reports whether the file of that name is the one that is open. If it is not, nobody will find
+// what is written.
+func (j *FileJournal) is(name string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.f == nil {
+		return false
+	}
+	ours, err := j.f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(name)
+	return err == nil && os.SameFile(ours, named)
 }
 
 // Close forgets the entry with the given ID, durably.
@@ -184,6 +247,9 @@ func (j *FileJournal) append(l line) error {
 	defer j.mu.Unlock()
 	if j.f == nil {
 		return fmt.Errorf("the journal %s is not open any more", j.dir)
+	}
+	if j.unwritable != nil {
+		return j.unwritable
 	}
 	fi, err := j.f.Stat()
 	if err != nil {
@@ -238,12 +304,12 @@ func parse(b []byte) ([]Entry, error) {
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}
-		if !json.Valid(text) {
-			continue // torn: it was never promised, because append never returned
+		if isTorn(text) {
+			continue // it was never promised, because append never returned
 		}
 		var l line
 		if json.Unmarshal(text, &l) != nil {
-			// Whole, but not ours: somebody has edited it. What it promised must not be passed over.
+			// Not ours, or damaged: what it promised must not be passed over.
 			return nil, fmt.Errorf("%d: not a line of a journal", n+1)
 		}
 		at := func(id string) int { return slices.IndexFunc(open, func(e Entry) bool { return e.ID == id }) }
@@ -261,4 +327,14 @@ func parse(b []byte) ([]Entry, error) {
 		}
 	}
 	return open, nil
+}
+
+// isTorn reports whether a crash may have made text of a line: it ends too early, or has zeros where
+// a block never reached the disk.
+func isTorn(text []byte) bool {
+	if bytes.IndexByte(text, 0) >= 0 {
+		return true
+	}
+	var whole json.RawMessage
+	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&whole), io.ErrUnexpectedEOF)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -156,12 +157,29 @@ func TestJournalOfItsOwnFolder(t *testing.T) {
 	}
 }
 
+// Looking for a journal creates none: an empty one in the wrong place would look like good news.
+func TestHasJournal(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		if has, err := HasJournal(dir); has || err != nil {
+			t.Fatalf("has %v, error %v; want none", has, err)
+		}
+	}
+	openJournal(t, dir)
+	if has, err := HasJournal(dir); !has || err != nil {
+		t.Errorf("has %v, error %v; want one", has, err)
+	}
+	if _, err := HasJournal(filepath.Join(dir, journalFile)); err == nil && runtime.GOOS != "windows" {
+		t.Error("a file is no folder")
+	}
+}
+
 func TestJournalIsHeldByOne(t *testing.T) {
 	dir := t.TempDir()
 	j := openJournal(t, dir)
 	_, err := OpenJournal(dir)
-	want := fmt.Sprintf("another loadkms (PID %d, since ", os.Getpid())
-	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), ") is using the journal "+dir) {
+	want := fmt.Sprintf("another loadkms is using the journal %s (PID %d, since ", dir, os.Getpid())
+	if !errors.Is(err, ErrInUse) || !strings.HasPrefix(err.Error(), want) {
 		t.Fatalf("error %v, want %s…", err, want)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -227,6 +245,42 @@ func TestJournalThatCannotBeWritten(t *testing.T) {
 			t.Errorf("passed %q, want %q; state %q", passed, want, c.state())
 		}
 	})
+	t.Run("disk full, with a promise to keep", func(t *testing.T) {
+		dir := t.TempDir()
+		// A folder in its place stands for all that can be wrong with the disk.
+		if err := os.Mkdir(filepath.Join(dir, holderFile), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenJournal(dir); err == nil || !strings.HasPrefix(err.Error(), "open the journal: ") {
+			t.Fatalf("error %v of an empty journal, want a refusal", err)
+		}
+		entry := `{"open":{"id":"a"}}`
+		if err := os.WriteFile(filepath.Join(dir, journalFile), []byte(entry), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := pendingIDs(t, openJournal(t, dir)); got != "a" {
+			t.Errorf("pending %q, want a", got)
+		}
+	})
+	t.Run("moved away", func(t *testing.T) {
+		dir := t.TempDir()
+		j := openJournal(t, dir)
+		name := filepath.Join(dir, journalFile)
+		if err := os.Rename(name, name+".old"); err != nil {
+			t.Skip("this system does not move open files: ", err)
+		}
+		c := newThing()
+		err, passed, _ := inject(t.Context(), c, j, pause(0))
+		if err == nil || !strings.Contains(err.Error(), "somebody has moved the journal") {
+			t.Errorf("error %v", err)
+		}
+		if want := "observed · RESTORE · rehearsed · refused"; passed != want || c.state() != "fine" {
+			t.Errorf("passed %q, want %q; state %q", passed, want, c.state())
+		}
+		if got := pendingIDs(t, j); got != "" {
+			t.Errorf("a promise that was not made is pending: %q", got)
+		}
+	})
 	t.Run("an entry without a name", func(t *testing.T) {
 		if err := openJournal(t, t.TempDir()).Open(Entry{}); err == nil {
 			t.Error("accepted")
@@ -283,6 +337,8 @@ func TestParse(t *testing.T) {
 		{name: "neither", in: open("a", "1") + "\n\n{}", err: "3: neither open nor close"},
 		{name: "both", in: `{"open":{"id":"a"},"close":"b"}`, err: "1: neither open nor close"},
 		{name: "edited", in: `{"open":{"id":"a","prior":"Enabled!"}}`, err: "1: not a line of a journal"},
+		{name: "garbled", in: open("a", "1")[1:], err: "1: not a line of a journal"},
+		{name: "two in one line", in: open("a", "1") + open("b", "1"), err: "1: not a line of a journal"},
 		{name: "a list", in: `[]`, err: "1: not a line of a journal"},
 		{name: "nobody", in: `{"open":{}}`, err: "1: neither open nor close"},
 	} {

@@ -52,4 +52,8 @@ mutant faults/journal.go 'if err != nil || len(open) > 0 || size == 0 {' 'if err
 mutant faults/journal.go '[]byte("\n"), b...' '[]byte(""), b...' 'appends to a torn line'
 mutant faults/guard.go 'syscall.SIGTERM, syscall.SIGPIPE)' 'syscall.SIGTERM)' 'the guard dies of a broken pipe'
 mutant faults/guard_unix.go 'Setsid: true' 'Setsid: false' 'the guard dies with the process group'
+mutant faults/guard.go 'if !kept.is(name) {' 'if false {' 'the guard loses a journal that was moved away'
+mutant faults/guard.go "; s != onGuard {" "; s == done {" 'breaks under a guard that is not there'
+mutant faults/journal.go 'if !j.is(filepath.Join(j.dir, journalFile)) {' 'if false {' 'promises in a file that nobody will find'
+mutant faults/journal.go 'if pending, _, perr := j.pending(); perr != nil || len(pending) == 0 {' 'if true {' 'does not restore on a full disk'
 exit $((survivors > 0))

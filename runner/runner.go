@@ -42,6 +42,18 @@ type Options struct {
 	Log         io.Writer         // where log steps of the script write; nil means nowhere
 }
 
+// Check finds what keeps the flows of s from being played though it parses: a processor that is
+// missing or does not load, a function it does not have, a pattern that is none. It sends nothing,
+// and runs the processor up to its exports. Its error is a *scenarios.Problems.
+func Check(s *scenarios.Script) error {
+	target := s.Config.Target
+	if target == "" || target == "sandbox" {
+		target = "http://localhost" // known only when it runs
+	}
+	_, err := flow.Compile(s, flow.Options{Target: target})
+	return err
+}
+
 // Run runs o.Script to its end, or until ctx is done, judges it, and returns what happened.
 //
 // An error means that the run could not begin: nothing was sent and nothing was broken. Otherwise the

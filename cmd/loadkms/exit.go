@@ -95,7 +95,9 @@ func explain(w io.Writer, err error) {
 		fmt.Fprint(w, problems.Explain())
 	} else {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			fmt.Fprintf(w, "loadkms: %s\n", line)
+			if line != "" {
+				fmt.Fprintf(w, "loadkms: %s\n", line)
+			}
 		}
 	}
 	for _, stuck := range stuckIn(err) {

@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 )
 
@@ -17,16 +19,21 @@ func main() {
 
 // mainWith is main with its surroundings passed in. It returns the exit code.
 func mainWith(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := untilSignal(stderr)
+	w := &words{}
+	ctx, stop := untilSignal(stderr, w)
 	defer stop()
-	root := newRoot()
+	root := newRoot(w)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	explain(stderr, err)
-	return exitCode(err)
+	code := exitCode(err)
+	if errors.As(context.Cause(ctx), &signalled{}) && code == exitUsage {
+		return exitInconclusive // nothing was sent, but nothing was wrong either
+	}
+	return code
 }
 
 // A signalled is the cause of a context that a signal ended.
@@ -34,13 +41,39 @@ type signalled struct{ os.Signal }
 
 func (s signalled) Error() string { return s.String() + " signal received" }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM cancels. No further signal cuts
-// anything short: the way back from a fault is the one thing that must not be skipped, so impatience
-// is answered with words. stop releases the signals and waits for the listener.
-func untilSignal(stderr io.Writer) (_ context.Context, stop func()) {
+// words are what a signal is answered with. A command sets them before it does what they tell of;
+// the zero value is for commands that have nothing to restore.
+type words struct {
+	mu           sync.Mutex // guards what follows, for an assignment or a read
+	first, again string
+}
+
+// set says how to answer the first signal, and every further one.
+func (w *words) set(first, again string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.first, w.again = first, again
+}
+
+func (w *words) answer(first bool) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if first {
+		return or(w.first, "stopping")
+	}
+	return or(w.again, "still stopping")
+}
+
+// untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP cancels. No further signal
+// cuts anything short: the way back from a fault is the one thing that must not be skipped, so
+// impatience is answered with words. stop releases the signals and waits for the listener.
+func untilSignal(stderr io.Writer, w *words) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup would have it
+		signal.Notify(signals, syscall.SIGHUP) // the terminal has gone; the way back has not
+	}
 	listened := make(chan struct{})
 	over := make(chan struct{})
 	go func() {
@@ -48,12 +81,8 @@ func untilSignal(stderr io.Writer) (_ context.Context, stop func()) {
 		for first := true; ; first = false {
 			select {
 			case s := <-signals:
-				if first {
-					cancel(signalled{s})
-					fmt.Fprintf(stderr, "\nloadkms: %s: stopping the load, then restoring what is broken\n", s)
-				} else {
-					fmt.Fprintf(stderr, "\nloadkms: %s: still restoring; it is given up after 2 minutes, and what is left is then named here\n", s)
-				}
+				fmt.Fprintf(stderr, "\nloadkms: %s: %s\n", s, w.answer(first))
+				cancel(signalled{s})
 			case <-over:
 				return
 			}
@@ -66,3 +95,7 @@ func untilSignal(stderr io.Writer) (_ context.Context, stop func()) {
 		cancel(nil)
 	}
 }
+
+// outliveReaders lets the process go on when whoever reads its standard output or error has ended,
+// as tee does on Ctrl-C: the system's way is to end it at once, in the middle of a fault.
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }

@@ -33,7 +33,7 @@ func serveMetrics(addr string, feed *result.Feed) (*metricsServer, error) {
 	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, usage("serve metrics: %w", err)
+		return nil, hint(usage("serve metrics: %w", err), "name another address with --metrics, such as :0 for any free port")
 	}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(reporters.Collector(feed))

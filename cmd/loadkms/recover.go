@@ -16,7 +16,7 @@ import (
 )
 
 // newRecover returns the command that keeps the promises an earlier run could not keep.
-func newRecover() *cobra.Command {
+func newRecover(w *words) *cobra.Command {
 	var (
 		dir     string
 		forget  string
@@ -26,25 +26,52 @@ func newRecover() *cobra.Command {
 		Use:   "recover",
 		Short: "restore what an earlier run left broken",
 		Long: `recover restores everything an earlier run left broken, verifies it, and clears the journal.
-It may be run again as often as it takes.
+It may be run again as often as it takes: what is back already stays as it is.
 
-What somebody else has changed meanwhile is not overwritten. Once you have seen to it yourself,
---forget TARGET strikes it from the journal without touching it.`,
+What somebody else has changed meanwhile is not overwritten, and what is gone for good, such as a
+key of a sandbox that has ended, cannot be restored. Once you have seen to it yourself, --forget TARGET
+strikes it from the journal without touching it.
+
+Exit codes: 0 nothing is left to restore, 1 it is restored, but the journal cannot be written and so
+does not know it, 2 the journal cannot be opened or is in use, 4 something is still broken.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if dir == "" {
-				if dir, err = journalDir(); err != nil {
-					return err
-				}
+			if err := positive(cmd, "settle", "restore-for"); err != nil {
+				return err
+			}
+			named := dir != ""
+			if dir, err = journalDir(dir); err != nil {
+				return err
+			}
+			// Opening a journal creates it, and an empty one in the wrong place looks like good news.
+			kept, err := faults.HasJournal(dir)
+			switch {
+			case err != nil:
+				return usage("look for a journal: %w", err)
+			case !kept && named:
+				return hint(usage("there is no journal in %s", dir), "name the folder that the run named")
+			case !kept:
+				fmt.Fprintf(cmd.OutOrStdout(), "nothing to restore: there is no journal in %s\n", dir)
+				return nil
 			}
 			if forget != "" {
 				return forgetEntry(dir, forget, cmd.OutOrStdout())
 			}
+			outliveReaders()
+			w.set("stopping; what is not restored by now stays in the journal, for another loadkms recover", "")
 			n, err := recoverJournal(cmd.Context(), dir, options, cmd.ErrOrStderr())
-			if err != nil {
+			if stuck := stuckIn(err); len(stuck) > 0 {
+				when := "try again; if it is gone for good,"
 				if errors.Is(err, faults.ErrChanged) {
-					err = hint(err, "see to it yourself, then strike it from the journal with --forget TARGET")
+					when = "see to it yourself, then"
 				}
+				return hint(err, "%s strike it from the journal with: loadkms recover --journal %s --forget %s",
+					when, awskms.Quote(dir), awskms.Quote(stuck[0].ID))
+			}
+			if err != nil && n > 0 {
+				return &coded{exitFail, err}
+			}
+			if err != nil {
 				return err
 			}
 			if n == 0 {
@@ -61,22 +88,18 @@ What somebody else has changed meanwhile is not overwritten. Once you have seen 
 
 // forgetEntry strikes a target from the journal in dir.
 func forgetEntry(dir, id string, stdout io.Writer) (err error) {
-	j, err := faults.OpenJournal(dir)
+	j, pending, err := openJournal(dir)
 	if err != nil {
-		return usage("open the journal: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, j.Release()) }()
-	pending, err := j.Pending()
-	if err != nil {
-		return usage("read the journal: %w", err)
-	}
 	at := slices.IndexFunc(pending, func(e faults.Entry) bool { return e.ID == id })
 	if at < 0 {
 		var known []string
 		for _, e := range pending {
 			known = append(known, e.ID)
 		}
-		return hint(usage("the journal has no target %q", id), "it has %s", or(strings.Join(known, ", "), "none"))
+		return hint(usage("the journal %s has no target %q", dir, id), "it has %s", or(strings.Join(known, ", "), "none"))
 	}
 	if err := j.Close(id); err != nil {
 		return usage("strike %s from the journal: %w", id, err)
@@ -99,7 +122,7 @@ func newGuard() *cobra.Command {
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tell(&options, cmd.ErrOrStderr())
-			return faults.GuardJournal(cmd.InOrStdin(), dir, lookup, options)
+			return faults.GuardJournal(cmd.InOrStdin(), cmd.OutOrStdout(), dir, lookup, options)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "journal", "", "folder of the journal")
@@ -136,15 +159,11 @@ func lookup(e faults.Entry) (faults.Target, error) {
 // recoverJournal restores everything the journal in dir has open, says what it does, and returns how
 // many entries there were.
 func recoverJournal(ctx context.Context, dir string, o faults.RecoverOptions, stderr io.Writer) (n int, err error) {
-	j, err := faults.OpenJournal(dir)
+	j, pending, err := openJournal(dir)
 	if err != nil {
-		return 0, usage("open the journal: %w", err)
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, j.Release()) }()
-	pending, err := j.Pending()
-	if err != nil {
-		return 0, usage("read the journal: %w", err)
-	}
 	tell(&o, stderr)
 	return len(pending), faults.Recover(ctx, j, lookup, o)
 }

@@ -17,7 +17,9 @@ func newReport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RUN.JSON",
 		Short: "print a saved run's summary again, and its HTML with --html",
-		Args:  cobra.ExactArgs(1),
+		Long: `report prints the summary of the run in RUN.JSON, which is in the folder the run named. The exit code
+is 0 if it could be printed, whatever the verdict was.`,
+		Args: exactly("RUN.JSON"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := readRun(args[0])
 			if err != nil {

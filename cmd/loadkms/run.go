@@ -1,11 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadkms/faults"
+	"loadkms/faults/awskms"
 	"loadkms/reporters"
 	"loadkms/result"
 	"loadkms/runner"
@@ -36,18 +38,22 @@ type runFlags struct {
 }
 
 // newRun returns the command that runs a script.
-func newRun() *cobra.Command {
+func newRun(w *words) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run SCRIPT",
 		Short: "run a script: load, faults, verdict, reports",
-		Long: `run sends the script's load, injects its faults, puts everything back, and judges.
+		Long: `run sends the script's load, injects its faults, puts everything back, and judges. It leaves run.json
+and report.html in the output folder, and exits with 0 to 4 as loadkms --help says.
 
 SCRIPT is a file, or the name of a script that ships with loadkms:
 ` + shipped(),
-		Args: cobra.ExactArgs(1),
+		Args: exactly("SCRIPT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd, args[0])
+			if err := positive(cmd, "settle", "restore-for"); err != nil {
+				return err
+			}
+			return f.run(cmd, w, args[0])
 		},
 	}
 	f.parse.add(cmd)
@@ -55,7 +61,7 @@ SCRIPT is a file, or the name of a script that ships with loadkms:
 	flags.Uint64Var(&f.seed, "seed", 0, "make the run repeatable; 0 draws a seed and reports it")
 	flags.StringVarP(&f.output, "output", "o", "", "folder for run.json and report.html (default runs/TIME-NAME)")
 	flags.StringVar(&f.metrics, "metrics", "", "serve Prometheus metrics at this address while the run lasts, such as :9464 (loopback unless a host is named)")
-	flags.StringVar(&f.journal, "journal", "", "folder of the journal of promises to restore (default $LOADKMS_JOURNAL, else loadkms in the user's state folder)")
+	flags.StringVar(&f.journal, "journal", "", "folder of the journal of promises to restore (default on the embedded sandbox the output folder, else $LOADKMS_JOURNAL, else loadkms in the user's state folder)")
 	flags.StringVar(&f.endpoint, "aws-endpoint", "", "where to reach AWS; overrides config.aws.endpoint and AWS_ENDPOINT_URL")
 	flags.StringVar(&f.region, "region", "", "AWS region; overrides config.aws.region")
 	flags.DurationVar(&f.settle, "settle", 0, "how long restored must stay restored (default 15s; on the embedded sandbox divided by its speed)")
@@ -75,13 +81,14 @@ func shipped() string {
 }
 
 // run is loadkms run. Everything that can be found wrong is found before the first request.
-func (f *runFlags) run(cmd *cobra.Command, name string) (err error) {
+func (f *runFlags) run(cmd *cobra.Command, w *words, name string) (err error) {
 	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	outliveReaders()
 	options, err := f.parse.options()
 	if err != nil {
 		return err
 	}
-	script, err := scenarios.Load(name, options)
+	script, err := load(name, options)
 	if err != nil {
 		return &coded{exitUsage, err}
 	}
@@ -101,7 +108,14 @@ func (f *runFlags) run(cmd *cobra.Command, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.strike()) }()
+	defer func() {
+		// Everything is restored by now, or named: the verdict stands, and its exit code with it.
+		if struck := s.strike(); began {
+			explain(stderr, struck)
+		} else {
+			err = errors.Join(err, struck)
+		}
+	}()
 	if err := f.confirm(cmd, s); err != nil {
 		return err
 	}
@@ -122,6 +136,8 @@ func (f *runFlags) run(cmd *cobra.Command, name string) (err error) {
 		return err
 	}
 
+	w.set("stopping the load, then restoring what is broken", fmt.Sprintf(
+		"still restoring; that is given up after %v, and what is left is then named here", cmp.Or(f.budget, faults.DefaultBudget)))
 	unwatch := watch(stderr, feed, f.quiet)
 	run, err := runner.Run(ctx, runner.Options{
 		Script:      script,
@@ -141,6 +157,7 @@ func (f *runFlags) run(cmd *cobra.Command, name string) (err error) {
 	}
 	began = true
 	lost := out.write(run)
+	written := lost == nil
 	if err := reporters.Terminal(cmd.OutOrStdout(), run, styleOf(cmd.OutOrStdout())); err != nil {
 		lost = errors.Join(lost, fmt.Errorf("print the summary: %w", err))
 	}
@@ -151,7 +168,12 @@ func (f *runFlags) run(cmd *cobra.Command, name string) (err error) {
 			fmt.Fprintf(stderr, "loadkms: restore %s by hand: %s\n", fault.Target, fault.Stuck.Command)
 		}
 	}
-	out.say(stderr)
+	if run.Verdict.Stuck && s.journal != nil && s.own == "" {
+		fmt.Fprintf(stderr, "loadkms: hint: loadkms recover --journal %s tries again, and strikes from the journal what is restored\n", awskms.Quote(s.dir))
+	}
+	if written {
+		out.say(stderr)
+	}
 	if lost != nil {
 		explain(stderr, lost) // the verdict stands, and its exit code with it
 	}
@@ -166,7 +188,7 @@ func (f *runFlags) run(cmd *cobra.Command, name string) (err error) {
 
 // confirm asks before keys in a real account are changed. A loopback endpoint is somebody's sandbox.
 func (f *runFlags) confirm(cmd *cobra.Command, s *stage) error {
-	if len(s.targets) == 0 || s.aws.Sandbox || onLoopback(s.aws.Endpoint) || f.yes {
+	if len(s.targets) == 0 || s.local || f.yes {
 		return nil
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "This run changes, and puts back, in account %s, region %s:\n", s.aws.Account, s.aws.Region)
@@ -177,21 +199,22 @@ func (f *runFlags) confirm(cmd *cobra.Command, s *stage) error {
 		return hint(usage("a run against a real account needs a confirmation"), "look at the list above, then add --yes")
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Type the account id to go on: ")
-	var typed string
-	if _, err := fmt.Fscanln(cmd.InOrStdin(), &typed); err != nil || typed != s.aws.Account {
-		return usage("not confirmed; nothing was sent")
+	// Nothing interrupts a read from a terminal, so it is left behind if a signal comes: the process
+	// ends then.
+	typed := make(chan string, 1)
+	go func() {
+		var s string
+		_, _ = fmt.Fscanln(cmd.InOrStdin(), &s) // what was not typed is not the account
+		typed <- s
+	}()
+	select {
+	case t := <-typed:
+		if t == s.aws.Account {
+			return nil
+		}
+	case <-cmd.Context().Done():
 	}
-	return nil
-}
-
-// onLoopback reports whether an endpoint's host is this machine.
-func onLoopback(endpoint string) bool {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return false
-	}
-	h := u.Hostname()
-	return h == "localhost" || h == "::1" || strings.HasPrefix(h, "127.")
+	return usage("not confirmed; nothing was sent")
 }
 
 // An output is the folder a run leaves its reports in.
@@ -215,18 +238,24 @@ func makeOutput(dir, name string, now time.Time) (*output, error) {
 	for d := filepath.Clean(dir); !exists(d); d = filepath.Dir(d) {
 		o.made = append(o.made, d)
 	}
+	const elsewhere = "name another folder with --output"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, usage("create the output folder: %w", err)
+		return nil, hint(usage("create the output folder: %w", err), elsewhere)
 	}
 	probe, err := os.CreateTemp(dir, ".probe-*")
-	if err != nil {
-		return nil, usage("write to the output folder: %w", err)
+	if err == nil {
+		_, err = probe.Write(make([]byte, leastRoom))
+		err = errors.Join(err, probe.Close(), os.Remove(probe.Name()))
 	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-		return nil, usage("write to the output folder: %w", err)
+	if err != nil {
+		return nil, errors.Join(hint(usage("write to the output folder: %w", err), elsewhere), o.discard())
 	}
 	return o, nil
 }
+
+// leastRoom is what the reports of a short run need. More is not asked for, since nobody knows how
+// long a run will be.
+const leastRoom = 256 << 10
 
 func exists(name string) bool {
 	_, err := os.Lstat(name)
@@ -267,18 +296,22 @@ func (o *output) say(w io.Writer) {
 }
 
 // writeFile writes a file whole or not at all.
-func writeFile(name string, write func(io.Writer) error) (err error) {
+func writeFile(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(f.Name()))
+	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
 	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		err = p.Err // it names a file that is gone by now
+	}
+	return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(f.Name()))
 }
 
 // A lazyFile is created by its first write; most scripts log nothing.
@@ -318,5 +351,5 @@ func pendingError(pending []faults.Entry, dir string) error {
 		fmt.Fprintf(&b, "\n  %s, broken by %s at %s (restore by hand: %s)", e.ID, e.Where, e.At.Format(time.RFC3339), e.ByHand)
 	}
 	err := fmt.Errorf("%w: an earlier run has not restored:%s", faults.ErrStuck, b.String())
-	return hint(err, "run loadkms recover --journal %s", dir)
+	return hint(err, "run loadkms recover --journal %s", awskms.Quote(dir))
 }

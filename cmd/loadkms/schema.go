@@ -12,7 +12,9 @@ func newSchema() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schema",
 		Short: "print the JSON Schema of the scenario language",
-		Args:  cobra.NoArgs,
+		Long: `schema prints the JSON Schema of the scenario language, with which an editor completes and checks
+scripts: loadkms schema > loadkms.schema.json.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			page := scenarios.Schema()
 			if markdown {

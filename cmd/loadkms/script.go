@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"loadkms/runner"
 	"loadkms/scenarios"
 )
 
@@ -27,6 +29,11 @@ func (f *parseFlags) add(cmd *cobra.Command) {
 
 // options returns what scenarios.Load wants.
 func (f *parseFlags) options() (scenarios.Options, error) {
+	if at := strings.LastIndexByte(f.target, '@'); at >= 0 {
+		if u, err := url.Parse(f.target); err != nil || u.Scheme != "http" && u.Scheme != "https" {
+			return scenarios.Options{}, usage("--target …%s is not a URL", f.target[at:]) // without the password
+		}
+	}
 	o := scenarios.Options{Environment: f.environment, Target: f.target, Variables: map[string]string{}}
 	for _, v := range f.variables {
 		if strings.HasPrefix(strings.TrimSpace(v), "{") {
@@ -34,7 +41,8 @@ func (f *parseFlags) options() (scenarios.Options, error) {
 			d := json.NewDecoder(strings.NewReader(v))
 			d.UseNumber() // 5 stays 5, and a long id keeps its last digits
 			if err := d.Decode(&m); err != nil {
-				return o, usage("read --variables %q: %w", v, err)
+				// The value stays unsaid: it may hold a password.
+				return o, hint(usage("--variables: not a JSON object: %w", err), "write name=value, or a JSON object")
 			}
 			for name, value := range m {
 				switch value.(type) {
@@ -48,7 +56,7 @@ func (f *parseFlags) options() (scenarios.Options, error) {
 		}
 		name, value, ok := strings.Cut(v, "=")
 		if !ok || name == "" {
-			return o, hint(usage("--variables %q sets nothing", v), "write name=value, or a JSON object")
+			return o, hint(usage("a --variables without a name and a = sets nothing"), "write name=value, or a JSON object")
 		}
 		o.Variables[name] = value
 	}
@@ -60,4 +68,13 @@ func printNotes(w io.Writer, s *scenarios.Script) {
 	for _, n := range s.Notes {
 		fmt.Fprintf(w, "%s: note: %s\n", n.Pos, n.Text)
 	}
+}
+
+// load reads a script and finds everything wrong with it that can be found without sending anything.
+func load(name string, o scenarios.Options) (*scenarios.Script, error) {
+	script, err := scenarios.Load(name, o)
+	if err == nil {
+		err = runner.Check(script)
+	}
+	return script, err
 }

@@ -27,8 +27,12 @@ func TestMain(m *testing.M) {
 // TestScripts runs every testdata/script/*.txtar: one behavior of the command line each.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   filepath.Join("testdata", "script"),
-		Setup: func(env *testscript.Env) error { env.Vars = append(env.Vars, cleanEnv(env.WorkDir)...); return nil },
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, cleanEnv(env.WorkDir)...)
+			env.Values[worldKey{}] = new(*world) // set by the command sandbox
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"sandbox": startSandbox,
@@ -72,6 +76,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // A world is a sandbox for one script, whose KMS can be told to refuse.
 type world struct {
 	*sandbox.Sandbox
+	more    []string // of the environment, beside what env says
 	refused atomic.Pointer[refusal]
 }
 
@@ -108,10 +113,12 @@ func newWorld(tb sandbox.TB) *world {
 
 // env returns the environment in which the AWS SDK finds the world.
 func (w *world) env() []string {
-	return []string{
+	return append([]string{
 		"AWS_ENDPOINT_URL=" + w.AWSURL(), "AWS_ACCESS_KEY_ID=sandbox", "AWS_SECRET_ACCESS_KEY=sandbox",
 		"AWS_REGION=eu-west-2", "TARGET=" + w.APIURL(),
-	}
+		// The same place under an address that loadkms does not take for this machine.
+		"AWAY=" + strings.Replace(w.AWSURL(), "127.0.0.1", "0.0.0.0", 1),
+	}, w.more...)
 }
 
 // admin is somebody else who administers the keys.
@@ -137,7 +144,11 @@ func (w *world) state() (string, error) {
 	return string(key.KeyState), nil
 }
 
-var worlds = map[*testscript.TestScript]*world{}
+// A worldKey is where a script's values hold its world.
+type worldKey struct{}
+
+// worldOf returns where the script's world is kept. Scripts run side by side.
+func worldOf(ts *testscript.TestScript) **world { return ts.Value(worldKey{}).(**world) }
 
 // tsTB lets a script's sandbox end with the script.
 type tsTB struct{ *testscript.TestScript }
@@ -145,11 +156,10 @@ type tsTB struct{ *testscript.TestScript }
 func (tsTB) Helper()            {}
 func (t tsTB) Cleanup(f func()) { t.Defer(f) }
 
-// sandbox starts a sandbox in the test's process, as `loadkms sandbox` would be somewhere else.
+// startSandbox starts a sandbox in the test's process, as `loadkms sandbox` would be somewhere else.
 func startSandbox(ts *testscript.TestScript, _ bool, _ []string) {
 	w := newWorld(tsTB{ts})
-	worlds[ts] = w
-	ts.Defer(func() { delete(worlds, ts) })
+	*worldOf(ts) = w
 	for _, e := range w.env() {
 		for i := range e {
 			if e[i] == '=' {
@@ -163,15 +173,15 @@ func startSandbox(ts *testscript.TestScript, _ bool, _ []string) {
 // refuse OP after OTHER makes KMS refuse OP once it has seen OTHER; `refuse nothing` ends that.
 func refuse(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "nothing" {
-		worlds[ts].refused.Store(nil)
+		(*worldOf(ts)).refused.Store(nil)
 		return
 	}
-	worlds[ts].refused.Store(&refusal{op: args[0], after: args[2]})
+	(*worldOf(ts)).refused.Store(&refusal{op: args[0], after: args[2]})
 }
 
 // key STATE checks that the main key is in STATE.
 func key(ts *testscript.TestScript, _ bool, args []string) {
-	got, err := worlds[ts].state()
+	got, err := (*worldOf(ts)).state()
 	ts.Check(err)
 	if got != args[0] {
 		ts.Fatalf("the key is %s, want %s", got, args[0])
@@ -180,7 +190,7 @@ func key(ts *testscript.TestScript, _ bool, args []string) {
 
 // meddle moves the alias to the key for deleting as soon as somebody has moved it to another one.
 func meddle(ts *testscript.TestScript, _ bool, _ []string) {
-	w := worlds[ts]
+	w := *worldOf(ts)
 	before, err := w.describe("alias/qldb-kms-poc")
 	ts.Check(err)
 	keys, err := w.KMS().ListKeys(w.admin(), &kms.ListKeysRequest{})

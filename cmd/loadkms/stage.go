@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ type stage struct {
 	script  *scenarios.Script
 	target  string // base URL of the API
 	aws     result.AWS
+	local   bool // AWS is on this machine
 	targets []faults.Target
 	bracket faults.Bracket
 
@@ -67,7 +69,7 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 			return nil, usage("start the sandbox: %w", err)
 		}
 		s.target = s.sandbox.APIURL()
-		s.aws.Sandbox = true
+		s.aws.Sandbox, s.aws.Speed = true, s.sandbox.Clock().Speed()
 		cloud.Endpoint = s.sandbox.AWSURL()
 		cloud.AccessKey, cloud.SecretKey = "sandbox", "sandbox" // the user's own never leave the machine
 		if settle == 0 {
@@ -80,35 +82,37 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 	}
 
 	// The journal first: what an earlier run left broken outranks whatever this one has to complain of.
-	s.dir = f.journal
-	switch {
-	case s.dir != "":
-	case s.sandbox != nil:
-		s.dir = filepath.Join(out.dir, "journal") // dies with its sandbox: nobody else's business
-		s.own = s.dir
-	default:
-		if s.dir, err = journalDir(); err != nil {
-			return nil, err
-		}
+	named := f.journal
+	if named == "" && s.sandbox != nil {
+		named = filepath.Join(out.dir, "journal") // dies with its sandbox: nobody else's business
+		s.own = named
 	}
-	if s.journal, err = openJournal(s.dir); err != nil {
+	if s.dir, err = journalDir(named); err != nil {
 		return nil, err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
+	var pending []faults.Entry
+	if s.journal, pending, err = openJournal(s.dir); err != nil {
+		return nil, err
+	}
+	if len(pending) > 0 {
+		return nil, pendingError(pending, s.dir)
 	}
 	s.bracket = faults.Bracket{
 		Journal: s.journal,
 		Settle:  settle,
 		Budget:  f.budget,
-		Entry:   faults.Entry{Run: script.File, Host: host, PID: os.Getpid(), Embedded: s.sandbox != nil},
+		Entry:   faults.Entry{Run: script.File, Embedded: s.sandbox != nil},
 	}
 
 	c, err := awskms.New(ctx, cloud)
 	if err != nil {
-		return nil, usage("%w", err)
+		err = usage("%w", err)
+		if unreachable := net.Error(nil); errors.As(err, &unreachable) && s.sandbox == nil {
+			err = hint(err, "the endpoint is that of --aws-endpoint, config.aws.endpoint or AWS_ENDPOINT_URL, else AWS's own in the region")
+		}
+		return nil, err
 	}
+	s.local = c.Local()
 	s.aws.Region, s.aws.Account, s.aws.Endpoint = c.Region(), c.Account(), c.Endpoint()
 	var refused []error
 	for i := range script.Faults {
@@ -125,37 +129,42 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 	return s, nil
 }
 
-// openJournal opens the journal in dir and refuses one that has promises to keep.
-func openJournal(dir string) (*faults.FileJournal, error) {
+// openJournal opens the journal in dir and returns the promises it has to keep.
+func openJournal(dir string) (*faults.FileJournal, []faults.Entry, error) {
 	j, err := faults.OpenJournal(dir)
-	if err != nil {
-		return nil, usage("open the journal: %w", err)
+	switch {
+	case errors.Is(err, faults.ErrInUse):
+		return nil, nil, hint(usage("%w", err), "wait until it has ended")
+	case err != nil:
+		return nil, nil, hint(usage("%w", err), "make room for the journal there, or name another folder with --journal")
 	}
 	pending, err := j.Pending()
-	if err == nil && len(pending) > 0 {
-		err = pendingError(pending, dir)
-	} else if err != nil {
-		err = usage("read the journal: %w", err)
-	}
 	if err != nil {
-		return nil, errors.Join(err, j.Release())
+		err = hint(usage("read the journal: %w", err), "a person can read it, too: put that line right, or restore by hand what it tells of and remove it")
+		return nil, nil, errors.Join(err, j.Release())
 	}
-	return j, nil
+	return j, pending, nil
 }
 
-// journalDir returns the folder of the journal when no flag names one.
-func journalDir() (string, error) {
-	if dir := os.Getenv("LOADKMS_JOURNAL"); dir != "" {
-		return dir, nil
+// journalDir returns the whole path of the folder of the journal: the one named, else the user's.
+func journalDir(named string) (string, error) {
+	dir := or(named, os.Getenv("LOADKMS_JOURNAL"))
+	if state := os.Getenv("XDG_STATE_HOME"); dir == "" && state != "" {
+		dir = filepath.Join(state, "loadkms")
 	}
-	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
-		return filepath.Join(dir, "loadkms"), nil
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", hint(usage("find a folder for the journal: %w", err), "name one with --journal")
+		}
+		dir = filepath.Join(home, ".local", "state", "loadkms")
 	}
-	home, err := os.UserHomeDir()
+	// What is said about it may be acted upon in another folder, and the guard must not depend on ours.
+	whole, err := filepath.Abs(dir)
 	if err != nil {
-		return "", hint(usage("find a folder for the journal: %w", err), "name one with --journal")
+		return "", usage("find the journal %s: %w", dir, err)
 	}
-	return filepath.Join(home, ".local", "state", "loadkms"), nil
+	return whole, nil
 }
 
 // startGuard starts the process that recovers if this one is killed. The embedded sandbox needs

@@ -19,7 +19,16 @@ func newValidate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate SCRIPT…",
 		Short: "check scripts; nothing is sent",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `validate reads scripts as run would, and prints every mistake with its place. Nothing is sent.
+
+SCRIPT is a file, or the name of a script that ships with loadkms. With --format json it prints a list
+of the mistakes, empty if there are none. Exit code 0 if every script is right, else 2.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return hint(usage("validate takes at least one SCRIPT"), "see loadkms validate --help")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return usage("unknown format %q: it is text or json", format)
@@ -31,7 +40,7 @@ func newValidate() *cobra.Command {
 			found := []*scenarios.Problem{} // not nil: JSON readers get a list
 			bad := false
 			for _, name := range args {
-				script, err := scenarios.Load(name, options)
+				script, err := load(name, options)
 				var problems *scenarios.Problems
 				switch {
 				case errors.As(err, &problems):

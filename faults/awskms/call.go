@@ -25,6 +25,9 @@ type callError struct {
 func (e *callError) Error() string { return e.text }
 func (e *callError) Unwrap() error { return e.err }
 
+// unknownCode is the SDK's own code for a refusal without one.
+const unknownCode = "UnknownError"
+
 // longestMessage is how much of a service's message an error repeats. KMS's longest, about a denied
 // principal, have some 400 characters.
 const longestMessage = 600
@@ -46,6 +49,9 @@ func (c *Cloud) explain(what, endpoint string, err error) error {
 		text = code + ": the credentials have expired"
 	case code == "InvalidClientTokenId", code == "UnrecognizedClientException":
 		text = code + ": AWS does not know these credentials"
+	case code == unknownCode && errors.As(err, &answer):
+		// The SDK could make nothing of the answer.
+		text = c.noAWS(endpoint, answer)
 	case code != "" && message != "":
 		text = code + ": " + message
 	case code != "":
@@ -61,11 +67,16 @@ func (c *Cloud) explain(what, endpoint string, err error) error {
 	case isAny(err, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE):
 		text = fmt.Sprintf("reach %s: the connection was closed in the middle of it", c.place(endpoint))
 	case errors.As(err, &answer) && answer.HTTPStatusCode() != 0:
-		text = fmt.Sprintf("%s answered with HTTP status %d and not as AWS does", c.place(endpoint), answer.HTTPStatusCode())
+		text = c.noAWS(endpoint, answer)
 	default:
 		text = fmt.Sprintf("reach %s: %s", c.place(endpoint), clean(innermost(err).Error()))
 	}
 	return &callError{what + ": " + text, err}
+}
+
+// noAWS says that whatever answered is not AWS, nor like it.
+func (c *Cloud) noAWS(endpoint string, answer *awshttp.ResponseError) string {
+	return fmt.Sprintf("%s answered with HTTP status %d and not as AWS does", c.place(endpoint), answer.HTTPStatusCode())
 }
 
 // place names where a call went.

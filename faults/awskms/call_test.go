@@ -135,6 +135,7 @@ func TestErrorsOfCalls(t *testing.T) {
 		{"every answer lost", func(_ int, w http.ResponseWriter, happen func()) bool { happen(); hangUp(w); return true },
 			"disable key: reach AWS at URL: the connection was closed in the middle of it", 3, "Disabled"},
 		{"not AWS at all", refuse(404, "<html><body>404 page not found</body></html>"), "disable key: AWS at URL answered with HTTP status 404 and not as AWS does", 1, "Enabled"},
+		{"a refusal without a code", refuse(400, "{}"), "disable key: AWS at URL answered with HTTP status 400 and not as AWS does", 1, "Enabled"},
 		{"a terminal's control codes", refuse(400, `{"__type":"X","message":"a\u001b[31mred\u0007\r\n\tb"}`), "disable key: X: a [31mred b", 1, "Enabled"},
 		{"a token in the message", refuse(400, `{"__type":"SignatureDoesNotMatch","message":"The Canonical String should have been x-amz-security-token:`+secret+`"}`),
 			"disable key: SignatureDoesNotMatch: the secret key is wrong, or this machine's clock", 1, "Enabled"},
@@ -296,7 +297,7 @@ func TestQuote(t *testing.T) {
 		{"two\nlines", "'two\nlines'"},
 	} {
 		t.Run(tt.in, func(t *testing.T) {
-			got := quote(tt.in)
+			got := Quote(tt.in)
 			if got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}

@@ -11,7 +11,7 @@ func (c *Cloud) command(endpoint string, args ...string) string {
 		words = append(words, "--endpoint-url", endpoint)
 	}
 	for i := range words {
-		words[i] = quote(words[i])
+		words[i] = Quote(words[i])
 	}
 	return strings.Join(words, " ")
 }
@@ -19,8 +19,8 @@ func (c *Cloud) command(endpoint string, args ...string) string {
 // plain are the characters no POSIX shell gives a meaning to, wherever they stand in a word.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:@_"
 
-// quote writes s as one word of a shell.
-func quote(s string) string {
+// Quote writes s as one word of a shell.
+func Quote(s string) string {
 	if s != "" && strings.Trim(s, plain) == "" {
 		return s
 	}
