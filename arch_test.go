@@ -33,12 +33,17 @@ var house = map[string]room{
 	"runner": {"conducts a run", "faults result scenarios verdict runner/internal/arrival runner/internal/client " +
 		"runner/internal/flow runner/internal/measure runner/internal/records"},
 
-	"sandbox/clock":  {"sandbox time", ""},
-	"sandbox/iam":    {"who may do what", ""},
-	"sandbox/kms":    {"KMS", "sandbox/iam sandbox/clock github.com/google/uuid"},
-	"sandbox/ledger": {"QLDB", "sandbox/iam sandbox/clock github.com/google/uuid"},
-	"sandbox/api":    {"the article's two endpoints", "sandbox/iam sandbox/ledger github.com/google/uuid"},
-	"sandbox":        {"a small AWS and the article's API", "sandbox/iam sandbox/clock sandbox/kms sandbox/ledger sandbox/api github.com/google/uuid"},
+	"sandbox/clock":   {"sandbox time", ""},
+	"sandbox/ion":     {"Ion values and their hashes", "github.com/amazon-ion/ion-go"},
+	"sandbox/iam":     {"who may do what", ""},
+	"sandbox/kms":     {"KMS", "sandbox/iam sandbox/clock github.com/google/uuid"},
+	"sandbox/trail":   {"CloudTrail: what was done", "sandbox/iam sandbox/clock github.com/google/uuid"},
+	"sandbox/stack":   {"CloudFormation: templates and stacks", "sandbox/iam sandbox/clock github.com/google/uuid gopkg.in/yaml.v3"},
+	"sandbox/partiql": {"PartiQL on a database", "sandbox/ion"},
+	"sandbox/ledger":  {"QLDB", "sandbox/iam sandbox/clock sandbox/ion sandbox/partiql github.com/google/uuid"},
+	"sandbox/api":     {"the article's two endpoints", "sandbox/iam sandbox/ledger github.com/google/uuid"},
+	"sandbox": {"a small AWS and the article's API", "sandbox/iam sandbox/clock sandbox/kms sandbox/ledger " +
+		"sandbox/api sandbox/trail sandbox/stack github.com/google/uuid"},
 
 	"cmd/loadkms": {"flags, signals, wiring, exit codes", "faults faults/awskms reporters result runner sandbox scenarios " +
 		"github.com/spf13/cobra github.com/prometheus/client_golang golang.org/x/term"},

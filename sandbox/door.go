@@ -5,28 +5,36 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"loadkms/sandbox/iam"
 	"loadkms/sandbox/kms"
 	"loadkms/sandbox/ledger"
+	"loadkms/sandbox/stack"
+	"loadkms/sandbox/trail"
 )
 
 // A door is the one endpoint of all AWS services: it finds out which service a request is for, as the
-// services differ in protocol, and answers what no service does.
+// services differ in protocol, answers what no service does, and has the trail record what goes through.
 type door struct {
 	kms       *kms.Service
 	ledgers   *ledger.Service
 	directory *iam.Directory
-	stack     *stack
-	region    string
+	stacks    *stack.Service
+	trail     *trail.Log
+	tokens    *tokens
+	started   time.Time // sandbox time
 }
 
-// maxQuery bounds the body of a request in the awsQuery protocol; the ones we answer are under 1 KiB.
-const maxQuery = 64 << 10
+// maxQuery bounds the body of a request in the awsQuery protocol: a template of 51,200 bytes takes up
+// to three times as many in a form.
+const maxQuery = 256 << 10
 
 // ServeHTTP routes a request by its target header, its path, its form, and, where none of them tells,
 // by the service in its credential scope.
@@ -34,19 +42,48 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	target := r.Header.Get("X-Amz-Target")
 	credential, err := iam.ParseAuthorization(r.Header.Get("Authorization"))
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	form := kind == "application/x-www-form-urlencoded"
+	form := kind == "application/x-www-form-urlencoded" && r.Method == http.MethodPost && target == ""
+	expired := err == nil && d.tokens.expired(credential.AccessKey)
+	operation := target[strings.LastIndexByte(target, '.')+1:]
 	switch {
+	case expired && !form:
+		failJSON(w, http.StatusBadRequest, "ExpiredTokenException", "The security token included in the request is expired")
 	case strings.HasPrefix(target, "TrentService."):
-		d.kms.ServeHTTP(w, r) // checks the authorization itself
+		if err != nil {
+			d.kms.ServeHTTP(w, r) // it has its own words for a missing authorization
+			return
+		}
+		d.recorded(w, r, credential, "kms.amazonaws.com", operation, d.kms, asIs)
+	case trail.Serves(r):
+		if refused(w, err) {
+			return
+		}
+		d.recorded(w, r, credential, "cloudtrail.amazonaws.com", operation, d.lookup(credential), asIs)
+	case strings.HasPrefix(target, "QLDBSession."):
+		if refused(w, err) {
+			return
+		}
+		if r.ContentLength < 0 || r.ContentLength > maxStartSession {
+			d.ledgers.SessionHandler().ServeHTTP(w, r)
+			return
+		}
+		d.recorded(w, r, credential, "qldb.amazonaws.com", operation, d.ledgers.SessionHandler(), startSession)
 	case target != "":
 		unknown(w, r, "The sandbox does not have the operation "+target)
 	case ledger.Serves(r):
 		if refused(w, err) {
 			return
 		}
-		d.ledgers.ServeHTTP(w, r)
-	case form && r.Method == http.MethodPost:
-		d.query(w, r, credential, err)
+		operation, members := ledgerCall(r)
+		d.recorded(w, r, credential, "qldb.amazonaws.com", operation, d.ledgers, func(body json.RawMessage) (any, bool) {
+			var in map[string]any
+			if json.Unmarshal(body, &in) == nil {
+				maps.Copy(members, in)
+			}
+			return members, operation != ""
+		})
+	case form:
+		d.query(w, r, credential, err, expired)
 	case err == nil && credential.Service == "kms":
 		d.kms.ServeHTTP(w, r)
 	case err == nil && credential.Service == "qldb":
@@ -86,14 +123,94 @@ func failJSON(w http.ResponseWriter, status int, code, message string) {
 	w.Write(body) // a client that has gone needs no answer
 }
 
-// The services that speak awsQuery, by the version in their requests.
-const (
-	cloudFormation = "2010-05-15"
-	sts            = "2011-06-15"
-)
+// lookup serves the trail to those who may look at it.
+func (d *door) lookup(credential iam.Credential) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refusal := &queryError{}
+		if errors.As(d.may(d.directory.Caller(credential.AccessKey), "cloudtrail:LookupEvents", "*"), &refusal) {
+			failJSON(w, http.StatusBadRequest, "AccessDeniedException", refusal.message)
+			return
+		}
+		d.trail.ServeHTTP(w, r)
+	})
+}
 
-// query answers the awsQuery protocol: a form in, XML out.
-func (d *door) query(w http.ResponseWriter, r *http.Request, credential iam.Credential, authorization error) {
+// A speaker is a service that speaks awsQuery, which is a form in and XML out.
+type speaker struct {
+	source, namespace string
+	actions           []string
+	answer            func(d *door, c iam.Caller, credential iam.Credential, form url.Values, requestID string) (any, error)
+}
+
+// speakers are the services by the version in their requests.
+var speakers = map[string]speaker{
+	stack.Version: {"cloudformation.amazonaws.com", stack.Namespace, stack.Actions(),
+		func(d *door, c iam.Caller, _ iam.Credential, form url.Values, requestID string) (any, error) {
+			if err := d.may(c, "cloudformation:"+form.Get("Action"), "*"); err != nil {
+				return nil, err
+			}
+			return d.stacks.Query(c, form, requestID)
+		}},
+	stsVersion: {"sts.amazonaws.com", stsNamespace, slices.Sorted(maps.Keys(stsActions)),
+		func(d *door, c iam.Caller, credential iam.Credential, form url.Values, requestID string) (any, error) {
+			return answerWith(stsActions, stsNamespace, d, c, credential, form, requestID)
+		}},
+	iamVersion: {"iam.amazonaws.com", iamNamespace, slices.Sorted(maps.Keys(iamActions)),
+		func(d *door, c iam.Caller, credential iam.Credential, form url.Values, requestID string) (any, error) {
+			return answerWith(iamActions, iamNamespace, d, c, credential, form, requestID)
+		}},
+}
+
+// An action is one of STS's or IAM's: it returns the content of the answer's Result.
+type action func(d *door, c iam.Caller, credential iam.Credential, form url.Values) (any, error)
+
+func answerWith(actions map[string]action, namespace string, d *door, c iam.Caller, credential iam.Credential,
+	form url.Values, requestID string) (any, error) {
+	name := form.Get("Action")
+	act, ok := actions[name]
+	if !ok {
+		return nil, errAction(form)
+	}
+	result, err := act(d, c, credential, form)
+	if err != nil {
+		return nil, err
+	}
+	return reply{name, namespace, result, requestID}, nil
+}
+
+// A reply is the frame around an answer of STS or IAM.
+type reply struct {
+	action, namespace string
+	result            any
+	requestID         string
+}
+
+// MarshalXML writes ACTIONResponse with ACTIONResult and ResponseMetadata.
+func (r reply) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
+	type metadata struct{ RequestId string }
+	outer := xml.StartElement{Name: xml.Name{Local: r.action + "Response"},
+		Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: r.namespace}}}
+	return errors.Join(e.EncodeToken(outer),
+		e.EncodeElement(r.result, xml.StartElement{Name: xml.Name{Local: r.action + "Result"}}),
+		e.EncodeElement(metadata{r.requestID}, xml.StartElement{Name: xml.Name{Local: "ResponseMetadata"}}),
+		e.EncodeToken(outer.End()))
+}
+
+// A queryError is a refusal by STS or IAM.
+type queryError struct {
+	status        int
+	code, message string
+}
+
+func (e *queryError) Error() string { return e.code + ": " + e.message }
+
+func errAction(form url.Values) error {
+	return &queryError{http.StatusBadRequest, "InvalidAction",
+		"Could not find operation " + form.Get("Action") + " for version " + form.Get("Version")}
+}
+
+// query answers the awsQuery protocol.
+func (d *door) query(w http.ResponseWriter, r *http.Request, credential iam.Credential, authorization error, expired bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuery))
 	if err != nil {
 		failXML(w, http.StatusRequestEntityTooLarge, "", "RequestEntityTooLarge", "Request body is too large")
@@ -104,95 +221,71 @@ func (d *door) query(w http.ResponseWriter, r *http.Request, credential iam.Cred
 		failXML(w, http.StatusBadRequest, "", "MalformedQueryString", "The request body is not a valid form")
 		return
 	}
-	action, version := form.Get("Action"), form.Get("Version")
-	space := namespaces[version]
+	service, ok := speakers[form.Get("Version")]
 	switch {
 	case errors.Is(authorization, iam.ErrNoAuthorization):
-		failXML(w, http.StatusForbidden, space, "MissingAuthenticationToken",
+		failXML(w, http.StatusForbidden, service.namespace, "MissingAuthenticationToken",
 			"Request is missing Authentication Token")
+		return
 	case authorization != nil:
-		failXML(w, http.StatusForbidden, space, "IncompleteSignature", incomplete)
-	case version == cloudFormation && action == "DescribeStacks":
-		d.describeStacks(w, form.Get("StackName"))
-	case version == sts && action == "GetCallerIdentity":
-		d.getCallerIdentity(w, credential)
-	default:
-		failXML(w, http.StatusBadRequest, space, "InvalidAction",
-			"Could not find operation "+action+" for version "+version)
-	}
-}
-
-var namespaces = map[string]string{
-	cloudFormation: "http://cloudformation.amazonaws.com/doc/2010-05-15/",
-	sts:            "https://sts.amazonaws.com/doc/2011-06-15/",
-}
-
-// metadata ends every awsQuery answer.
-type metadata struct{ RequestId string }
-
-func (d *door) describeStacks(w http.ResponseWriter, name string) {
-	type member struct {
-		OutputKey, OutputValue string
-		ExportName             string `xml:",omitempty"`
-	}
-	type description struct {
-		StackId, StackName, CreationTime, StackStatus string
-		DisableRollback                               bool
-		Outputs                                       []member `xml:"Outputs>member"`
-		EnableTerminationProtection                   bool
-	}
-	s := d.stack
-	if name != "" && name != s.name && name != s.id {
-		failXML(w, http.StatusBadRequest, namespaces[cloudFormation], "ValidationError",
-			"Stack with id "+name+" does not exist")
+		failXML(w, http.StatusForbidden, service.namespace, "IncompleteSignature", incomplete)
+		return
+	case expired:
+		failXML(w, http.StatusForbidden, service.namespace, "ExpiredToken",
+			"The security token included in the request is expired")
 		return
 	}
-	st := description{StackId: s.id, StackName: s.name, StackStatus: "CREATE_COMPLETE",
-		CreationTime: s.created.UTC().Format("2006-01-02T15:04:05.000Z")}
-	for _, o := range s.outputs {
-		m := member{OutputKey: o.Key, OutputValue: o.Value}
-		if o.Exported {
-			m.ExportName = o.Key
-		}
-		st.Outputs = append(st.Outputs, m)
+	id := requestID()
+	call := d.call(r, credential, service.source, form.Get("Action"))
+	call.RequestID = id
+	var out any
+	if err = errAction(form); ok {
+		out, err = service.answer(d, call.Caller, credential, form, id)
 	}
-	writeXML(w, http.StatusOK, struct {
-		XMLName  xml.Name      `xml:"DescribeStacksResponse"`
-		Space    string        `xml:"xmlns,attr"`
-		Stacks   []description `xml:"DescribeStacksResult>Stacks>member"`
-		Metadata metadata      `xml:"ResponseMetadata"`
-	}{Space: namespaces[cloudFormation], Stacks: []description{st}, Metadata: metadata{requestID()}})
-}
-
-func (d *door) getCallerIdentity(w http.ResponseWriter, credential iam.Credential) {
-	type identity struct{ Arn, UserId, Account string }
-	c := d.directory.Caller(credential.AccessKey)
-	writeXML(w, http.StatusOK, struct {
-		XMLName  xml.Name `xml:"GetCallerIdentityResponse"`
-		Space    string   `xml:"xmlns,attr"`
-		Result   identity `xml:"GetCallerIdentityResult"`
-		Metadata metadata `xml:"ResponseMetadata"`
-	}{Space: namespaces[sts], Result: identity{c.Principal, credential.AccessKey, c.Account},
-		Metadata: metadata{requestID()}})
+	refusal, foreign := &queryError{}, &stack.Error{}
+	switch {
+	case err == nil:
+		writeXML(w, http.StatusOK, id, out)
+	case errors.As(err, &foreign):
+		refusal = &queryError{foreign.Status, foreign.Code, foreign.Message}
+	case !errors.As(err, &refusal):
+		refusal = &queryError{http.StatusInternalServerError, "InternalFailure", err.Error()}
+	}
+	if err != nil {
+		failXML(w, refusal.status, service.namespace, refusal.code, refusal.message)
+	}
+	if !ok || refusal.code == "InvalidAction" {
+		return // CloudTrail shows no operations that there are not
+	}
+	in := map[string]any{}
+	for name := range form {
+		in[name] = form.Get(name)
+	}
+	if answer, ok := out.(reply); ok {
+		call.Response = answer.result
+	}
+	call.Request, call.Code, call.Message = in, refusal.code, refusal.message
+	d.trail.Record(call)
 }
 
 func failXML(w http.ResponseWriter, status int, space, code, message string) {
 	type failure struct{ Type, Code, Message string }
-	writeXML(w, status, struct {
+	id := requestID()
+	writeXML(w, status, id, struct {
 		XMLName   xml.Name `xml:"ErrorResponse"`
 		Space     string   `xml:"xmlns,attr,omitempty"`
 		Error     failure
 		RequestId string
-	}{Space: space, Error: failure{"Sender", code, message}, RequestId: requestID()})
+	}{Space: space, Error: failure{"Sender", code, message}, RequestId: id})
 }
 
-func writeXML(w http.ResponseWriter, status int, v any) {
+func writeXML(w http.ResponseWriter, status int, id string, v any) {
 	body, err := xml.Marshal(v)
 	if err != nil {
 		panic(err) // the types above always have an XML form
 	}
 	w.Header().Set("Content-Type", "text/xml")
-	w.Header().Set("x-amzn-RequestId", requestID())
+	w.Header().Set("x-amzn-RequestId", id)
 	w.WriteHeader(status)
 	w.Write(body) // a client that has gone needs no answer
 }

@@ -1,5 +1,5 @@
-// Package sandbox is a small AWS to practice on: one endpoint that speaks KMS, QLDB's control plane,
-// CloudFormation and STS, and one that is the API of the article, over the stack of the article. It
+// Package sandbox is a small AWS to practice on: one endpoint that speaks KMS, QLDB, CloudFormation,
+// CloudTrail, STS and a little IAM, and one that is the API of the article, over the article's stack. It
 // puts the services together and listens; what they do is their own.
 package sandbox
 
@@ -11,7 +11,9 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,11 +26,13 @@ import (
 	"loadkms/sandbox/iam"
 	"loadkms/sandbox/kms"
 	"loadkms/sandbox/ledger"
+	"loadkms/sandbox/stack"
+	"loadkms/sandbox/trail"
 )
 
 // Options say what a sandbox is like. The zero value is the article's system in real time on any two
 // free ports of the loopback interface. Durations are of sandbox time; AWS documents none of the
-// three, so their defaults are guesses within what the article says.
+// of them for QLDB, so those defaults are guesses within what the article says.
 type Options struct {
 	AWSAddr string // where AWS listens, host:port; "" means 127.0.0.1:0, no host means 127.0.0.1
 	APIAddr string // where the API listens, likewise
@@ -47,61 +51,119 @@ type Options struct {
 	// LedgerUpdate is how long it takes to change its key; 0 means 3 minutes (article: "under 30 minutes").
 	LedgerUpdate time.Duration
 
+	// LedgerCreate is how long a new ledger is CREATING, and LedgerDelete how long one is DELETING; 0 means no
+	// time.
+	LedgerCreate, LedgerDelete time.Duration
+	// AliasCheck is how often the ledger looks up the alias it follows; 0 means 10 seconds.
+	AliasCheck time.Duration
+	// KeyStore is how long a custom key store takes to connect and disconnect; 0 means 1 minute.
+	KeyStore time.Duration
+	// Rotation is how long a rotation on demand takes; 0 means no time.
+	Rotation time.Duration
+	// Consistency is how long changes in KMS take to be seen by reads; 0 means no time.
+	Consistency time.Duration
+	// LookupDelay is how long events take to be found in the trail; 0 means no time.
+	LookupDelay time.Duration
+	// StackStep is how long CloudFormation takes for a resource; 0 means 500 milliseconds. The stack
+	// that the sandbox starts with takes no time.
+	StackStep time.Duration
+
+	// Driver is the driver of the functions behind the API: one of api.Drivers; "" means none, which tries
+	// nothing again.
+	Driver string
+	// Concurrency is how many requests each function serves at a time; 0 means any number.
+	Concurrency int
+	// ColdStart is how long a new container of a function takes, and CallTime each of its calls to the
+	// ledger; 0 means no time. Gateway is when the API gives up on a request; 0 means 29 seconds once any of
+	// the four above is set, else never.
+	ColdStart, CallTime, Gateway time.Duration
+
+	// Quotas makes KMS and CloudTrail answer no more requests than AWS does.
+	Quotas bool
+
+	// Template is the text of a CloudFormation template that takes the place of the article's, and
+	// Parameters are values for it or for the article's. A parameter called Stage has the stage anyway.
+	Template   string
+	Parameters map[string]string
+
 	// PreHook runs before every call to KMS, the ledger's included; see kms.Options. It is for tests.
 	PreHook func(op string, c iam.Caller) error
 }
 
 // A Sandbox is a running one. Its methods may be called by many goroutines.
 type Sandbox struct {
+	o       Options
 	clock   *clock.Clock
 	kms     *kms.Service
 	ledgers *ledger.Service
-	stack   stack
-	region  string
+	stacks  *stack.Service
+	trail   *trail.Log
+	stack   string // the name of the stack it started with
+	ledger  string // the name of the ledger behind the API
+
+	roles sync.Map // the ARNs of the roles that stacks have made
 
 	aws, api *listener
 }
 
-// Start builds the article's stack and serves it until Close. The context is for the start only.
-// Errors are about Options, a port that cannot be had above all.
+// Start builds the stack and serves it until Close. The context is for the start only. Errors are
+// about Options: a port that cannot be had, or a template that cannot be used.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
 	directory := iam.NewDirectory(o.Account)
 	c := clock.New(o.Speed)
-	s := &Sandbox{clock: c, region: o.Region, kms: kms.New(kms.Options{Account: o.Account, Region: o.Region,
-		Clock: c, Directory: directory, PreHook: o.PreHook})}
+	s := &Sandbox{o: o, clock: c, stack: "qldb-kms-" + o.Stage, trail: trail.New(trail.Options{
+		Account: o.Account, Region: o.Region, Clock: c, Delay: o.LookupDelay, Quota: o.Quotas})}
+	var quotas kms.Quotas
+	if o.Quotas {
+		quotas = kms.AWSQuotas(o.Region)
+	}
+	s.kms = kms.New(kms.Options{Account: o.Account, Region: o.Region, Clock: c, Directory: directory, PreHook: o.PreHook,
+		StoreDelay: o.KeyStore, Rotation: o.Rotation,
+		ServiceEvents: func(e kms.ServiceEvent) { s.trail.RecordService(e.Name, e.KeyARN, e.At) }})
 	caller := func(r *http.Request) iam.Caller {
 		credential, _ := iam.ParseAuthorization(r.Header.Get("Authorization")) // the front door has checked it
 		return directory.Caller(credential.AccessKey)
 	}
 	s.ledgers = ledger.New(ledger.Options{Account: o.Account, Region: o.Region, Clock: c,
-		Keys: keys{s.kms, directory, o.Region}, Alias: o.Alias, KeyCache: o.KeyCache, RecoveryProbe: o.RecoveryProbe,
-		Update: o.LedgerUpdate, Caller: caller})
+		Keys: keys{s.kms, o.Region, s.observe, new(sync.Map)}, Alias: o.Alias, KeyCache: o.KeyCache, RecoveryProbe: o.RecoveryProbe,
+		Update: o.LedgerUpdate, FollowEvery: o.AliasCheck, Caller: caller,
+		Directory: directory, Create: o.LedgerCreate, Delete: o.LedgerDelete})
 	if err := s.start(ctx, o, directory); err != nil {
 		s.Close()
 		return nil, err
 	}
+	// Not before the stack is there, whose calls come all at once.
+	s.kms.SetQuotas(quotas)
+	s.kms.SetConsistency(o.Consistency)
 	return s, nil
 }
 
 func (s *Sandbox) start(ctx context.Context, o Options, directory *iam.Directory) (err error) {
-	if s.stack, err = build(ctx, o, s, directory); err != nil {
-		return fmt.Errorf("build the stack: %w", err)
-	}
 	if s.aws, err = listen("AWS", o.AWSAddr); err != nil {
 		return err
 	}
 	if s.api, err = listen("the API", o.APIAddr); err != nil {
 		return err
 	}
-	s.stack.outputs = append(s.stack.outputs, output{Key: "ServiceEndpoint", Value: s.api.url() + "/" + o.Stage})
-	records := api.New(api.Options{Ledgers: s.ledgers, Ledger: s.stack.ledger, Table: tableName, Stage: o.Stage,
+	s.stacks = stack.New(stack.Options{Account: o.Account, Region: o.Region, Clock: s.clock, Kinds: s.kinds(), Step: o.StackStep,
+		Endpoint: s.api.url()})
+	if err := s.build(ctx, o); err != nil {
+		return fmt.Errorf("build the stack: %w", err)
+	}
+	if s.ledger == "" { // the template has none: perhaps somebody makes one later
+		s.ledger = "qldb-kms-ledger-" + o.Stage
+	}
+	records := api.New(api.Options{Ledgers: s.ledgers, Ledger: s.ledger, Table: tableName, Stage: o.Stage, Driver: o.Driver,
+		Concurrency: o.Concurrency, ColdStart: o.ColdStart, CallTime: o.CallTime, Timeout: o.Gateway,
 		Create: directory.Session(iam.CreateRecordRole, "qldb-kms-"+o.Stage+"-create-record"),
 		Read:   directory.Session(iam.GetRecordRole, "qldb-kms-"+o.Stage+"-get-record")})
-	s.api.serve(records)
-	s.aws.serve(&door{kms: s.kms, ledgers: s.ledgers, directory: directory, stack: &s.stack, region: o.Region})
+	s.api.serve(s.statusOr(records))
+	s.aws.serve(&door{kms: s.kms, ledgers: s.ledgers, directory: directory, stacks: s.stacks, trail: s.trail,
+		tokens:  &tokens{clock: s.clock, directory: directory, ends: map[string]time.Time{}},
+		started: s.clock.Now()})
 	return nil
 }
 
@@ -115,17 +177,58 @@ func (o *Options) complete() error {
 	fill(&o.Region, "eu-west-2")
 	fill(&o.Account, "123456789012")
 	fill(&o.Alias, ledger.Follow)
+	if o.StackStep == 0 {
+		o.StackStep = 500 * time.Millisecond
+	}
 	if o.Alias != ledger.Follow && o.Alias != ledger.Pinned {
 		return fmt.Errorf("alias is %q, want %s or %s", o.Alias, ledger.Follow, ledger.Pinned)
 	}
 	if len(o.Account) != 12 || strings.Trim(o.Account, "0123456789") != "" {
 		return fmt.Errorf("account is %q, want 12 digits", o.Account)
 	}
-	if o.Speed < 0 {
-		return fmt.Errorf("speed is %v, want more than 0", o.Speed)
+	if !(o.Speed >= 0) || o.Speed > maxSpeed { // and not NaN
+		return fmt.Errorf("speed is %v, want more than 0 and at most %v", o.Speed, maxSpeed)
+	}
+	if o.Driver != "" && !slices.Contains(api.Drivers(), o.Driver) {
+		return fmt.Errorf("driver is %q, want one of %s", o.Driver, strings.Join(api.Drivers(), ", "))
+	}
+	if o.Concurrency < 0 {
+		return fmt.Errorf("concurrency is %d, want no less than 0", o.Concurrency)
+	}
+	if !stageName.MatchString(o.Stage) || len(o.Stage) > maxStage {
+		return fmt.Errorf("stage is %q, want letters, digits and single hyphens, at most %d in all", o.Stage, maxStage)
+	}
+	if !regionName.MatchString(o.Region) {
+		return fmt.Errorf("region is %q, want one like eu-west-2", o.Region)
+	}
+	for _, d := range []struct {
+		name string
+		time.Duration
+	}{
+		{"key cache", o.KeyCache}, {"recovery probe", o.RecoveryProbe}, {"ledger update", o.LedgerUpdate},
+		{"ledger creation", o.LedgerCreate}, {"ledger deletion", o.LedgerDelete}, {"alias check", o.AliasCheck},
+		{"key store", o.KeyStore}, {"rotation", o.Rotation}, {"consistency", o.Consistency},
+		{"lookup delay", o.LookupDelay}, {"stack step", o.StackStep}, {"cold start", o.ColdStart},
+		{"call time", o.CallTime}, {"gateway timeout", o.Gateway},
+	} {
+		if d.Duration < 0 {
+			return fmt.Errorf("%s is %v, want no less than 0", d.name, d.Duration)
+		}
 	}
 	return nil
 }
+
+const (
+	// maxSpeed is a day in less than a tenth of a second: beyond it nobody sees what happens.
+	maxSpeed = 1e6
+	// maxStage is what a ledger's name of 32 characters leaves.
+	maxStage = 32 - len("qldb-kms-ledger-")
+)
+
+var (
+	stageName  = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
+	regionName = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}$`)
+)
 
 // AWSURL returns where AWS is to be found, as for --endpoint-url.
 func (s *Sandbox) AWSURL() string { return s.aws.url() }
@@ -134,13 +237,13 @@ func (s *Sandbox) AWSURL() string { return s.aws.url() }
 func (s *Sandbox) APIURL() string { return s.api.url() }
 
 // Stack returns the name of the CloudFormation stack.
-func (s *Sandbox) Stack() string { return s.stack.name }
+func (s *Sandbox) Stack() string { return s.stack }
 
 // Ledger returns the name of the ledger.
-func (s *Sandbox) Ledger() string { return s.stack.ledger }
+func (s *Sandbox) Ledger() string { return s.ledger }
 
 // Region returns the Region the sandbox is in.
-func (s *Sandbox) Region() string { return s.region }
+func (s *Sandbox) Region() string { return s.o.Region }
 
 // Account returns the id of the account everything belongs to.
 func (s *Sandbox) Account() string { return s.kms.Directory().Account() }
@@ -158,6 +261,9 @@ func (s *Sandbox) Ledgers() *ledger.Service { return s.ledgers }
 // the sandbox has started is over. What it held is gone. It may be called again.
 func (s *Sandbox) Close() error {
 	err := errors.Join(s.aws.close(), s.api.close())
+	if s.stacks != nil {
+		s.stacks.Close() // before the ledgers, which it may be making
+	}
 	s.ledgers.Close()
 	return err
 }

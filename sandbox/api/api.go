@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"loadkms/sandbox/iam"
 	"loadkms/sandbox/ledger"
@@ -28,6 +29,23 @@ type Options struct {
 	Create  iam.Caller // the role session of the function behind POST /record
 	Read    iam.Caller // and of the one behind GET /record/{id}
 	Stage   string     // a path prefix that is accepted and may be left out: "poc" for /poc/record; "" for none
+
+	// Driver is with which driver the functions speak with the ledger: one of [Drivers]; "" means none. New
+	// panics for any other.
+	Driver string
+	// Concurrency is how many containers each function has at most; requests beyond are answered 429.
+	// 0 means no limit.
+	Concurrency int
+	// ColdStart is how long a new container takes before its first request; 0 means no time. It is
+	// sandbox time, as the two durations below are; see [Time].
+	ColdStart time.Duration
+	// CallTime is how long each call of a driver to the ledger takes on its way, three for a request to a
+	// warm container and four to a new one; 0 means no time.
+	CallTime time.Duration
+	// Timeout is how long a request may take before it is answered 504; 0 means 29 seconds, as API
+	// Gateway has it. Without driver, concurrency limit, cold start and call time nothing waits, and there
+	// is no timeout unless it is set here.
+	Timeout time.Duration
 }
 
 // An API answers HTTP requests. It is safe for use by many goroutines.
@@ -40,13 +58,24 @@ type API struct {
 
 // New returns the API over a ledger. It opens no session before the first request needs one.
 func New(o Options) *API {
-	a := &API{table: o.Table,
-		create: pool{ledgers: o.Ledgers, ledger: o.Ledger, caller: o.Create},
-		read:   pool{ledgers: o.Ledgers, ledger: o.Ledger, caller: o.Read}}
+	a := &API{table: o.Table}
+	a.create.set(&o, o.Create)
+	a.read.set(&o, o.Read)
 	if o.Stage != "" {
 		a.prefix = "/" + o.Stage
 	}
 	return a
+}
+
+func (p *pool) set(o *Options, caller iam.Caller) {
+	p.ledgers, p.ledger, p.caller = o.Ledgers, o.Ledger, caller
+	p.time, p.driver, p.concurrency = o.Ledgers.Clock(), driverOf(o.Driver), o.Concurrency
+	p.coldStart, p.callTime, p.timeout = o.ColdStart, o.CallTime, o.Timeout
+	p.direct = (o.Driver == "" || o.Driver == DriverNone) && o.Concurrency <= 0 && o.ColdStart <= 0 && o.CallTime <= 0 &&
+		o.Timeout <= 0
+	if p.timeout <= 0 {
+		p.timeout = DefaultTimeout
+	}
 }
 
 // ServeHTTP answers one request.
@@ -73,6 +102,8 @@ var (
 	missingToken = []byte(`{"message":"Missing Authentication Token"}`)
 	crashed      = []byte(`{"message": "Internal server error"}`)
 	tooLarge     = []byte(`{"message":"Request Too Long"}`)
+	tooMany      = []byte(`{"message":"Too Many Requests"}`)
+	timedOut     = []byte(`{"message": "Endpoint request timed out"}`)
 )
 
 func (a *API) post(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +126,7 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := a.create.use(r, func(s *ledger.Session) error {
-		return s.Insert(r.Context(), a.table, doc.Bytes())
+		return s.InsertCompact(r.Context(), a.table, doc.Bytes())
 	})
 	if err != nil {
 		fail(w, err)
@@ -127,9 +158,18 @@ func (a *API) get(w http.ResponseWriter, r *http.Request, text string) {
 	}
 }
 
-// fail answers an error of the ledger as the function's catch block does.
+// fail answers an error of the ledger as the function's catch block does, and one from before the
+// function as the gateway does.
 func fail(w http.ResponseWriter, err error) {
 	var e *ledger.Error
+	switch err {
+	case errBusy:
+		answer(w, http.StatusTooManyRequests, tooMany)
+		return
+	case errTimeout:
+		answer(w, http.StatusGatewayTimeout, timedOut)
+		return
+	}
 	if errors.As(err, &e) {
 		problem(w, http.StatusInternalServerError, e.Code, e.Message)
 		return

@@ -71,7 +71,10 @@ func (s *safe) Describe(_ context.Context, _ iam.Caller, keyID string) (ledger.K
 func (s *safe) CreateGrant(context.Context, iam.Caller, string) (string, error) { return "grant", nil }
 func (s *safe) RetireGrant(context.Context, iam.Caller, string, string) error   { return nil }
 
-func setUp(t testing.TB) (*API, *safe) {
+func setUp(t testing.TB) (*API, *safe) { return setUpWith(t, Options{}) }
+
+// setUpWith is setUp with the options of functions in containers.
+func setUpWith(t testing.TB, o Options) (*API, *safe) {
 	t.Helper()
 	keys := &safe{plain: map[string][]byte{}, refused: map[string]bool{}}
 	service := ledger.New(ledger.Options{Account: "123456789012", Region: "eu-west-2", Clock: clock.New(1), Keys: keys})
@@ -84,8 +87,9 @@ func setUp(t testing.TB) (*API, *safe) {
 	if _, err := service.CreateTable(t.Context(), admin, "l", "Test"); err != nil {
 		t.Fatal(err)
 	}
-	return New(Options{Ledgers: service, Ledger: "l", Table: "Test", Stage: "poc",
-		Create: iam.Caller{Principal: "creator"}, Read: iam.Caller{Principal: "reader"}}), keys
+	o.Ledgers, o.Ledger, o.Table, o.Stage = service, "l", "Test", "poc"
+	o.Create, o.Read = iam.Caller{Principal: "creator"}, iam.Caller{Principal: "reader"}
+	return New(o), keys
 }
 
 func serve(a *API, method, path, body string) (int, string) {

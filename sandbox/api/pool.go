@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"loadkms/sandbox/iam"
 	"loadkms/sandbox/ledger"
@@ -16,13 +18,33 @@ type pool struct {
 	ledger  string
 	caller  iam.Caller
 
-	mu   sync.Mutex // guards the field below, for nanoseconds
-	idle []*ledger.Session
+	// What follows is for functions in containers; direct says that there are none.
+	direct      bool
+	time        Time
+	driver      driver
+	concurrency int
+	coldStart   time.Duration
+	callTime    time.Duration
+	timeout     time.Duration
+	calls       atomic.Int64 // to the ledger
+
+	mu         sync.Mutex // guards the fields below, for nanoseconds
+	idle       []*ledger.Session
+	containers []container // the one used last at the end
+	busy       int         // containers in use
 }
 
-// use runs f with a session. A session that has expired is replaced, once, before f has done
-// anything; no other error is tried again.
+// use runs f with a session, in a container or without.
 func (p *pool) use(r *http.Request, f func(*ledger.Session) error) error {
+	if p.direct {
+		return p.useDirectly(r, f)
+	}
+	return p.invoke(r.Context(), f)
+}
+
+// useDirectly runs f with a session. A session that has expired is replaced, once, before f has done
+// anything; no other error is tried again.
+func (p *pool) useDirectly(r *http.Request, f func(*ledger.Session) error) error {
 	s, fresh, err := p.take(r)
 	if err != nil {
 		return err

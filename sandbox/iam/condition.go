@@ -16,6 +16,8 @@ type condition struct {
 	ifExists bool // …IfExists: a request without the key passes
 	null     bool // Null: about the presence of the key
 	set      set
+	// variables says that values may have policy variables, and pattern that they are patterns.
+	variables, pattern bool
 }
 
 // A set says how a key with several values is looked at.
@@ -28,8 +30,9 @@ const (
 )
 
 // operators are the condition operators the sandbox evaluates, without their Not, IfExists and
-// ForAllValues or ForAnyValue. Those it does not (Numeric…, Date…, IpAddress, BinaryEquals) are
-// refused when the policy is read: to skip one would let in, or keep out, the wrong caller.
+// ForAllValues or ForAnyValue; comparison has those on numbers and dates. Those it does not
+// (IpAddress, BinaryEquals) are refused when the policy is read: to skip one would let in, or keep
+// out, the wrong caller.
 var operators = map[string]func(value, have string) bool{
 	"StringEquals":           func(value, have string) bool { return value == have },
 	"StringEqualsIgnoreCase": strings.EqualFold,
@@ -46,6 +49,8 @@ var negations = map[string]string{
 	"StringNotLike":             "StringLike",
 	"ArnNotEquals":              "ArnEquals",
 	"ArnNotLike":                "ArnLike",
+	"NumericNotEquals":          "NumericEquals",
+	"DateNotEquals":             "DateEquals",
 }
 
 func parseConditions(v any) ([]condition, error) {
@@ -70,9 +75,14 @@ func parseConditions(v any) ([]condition, error) {
 				return nil, fmt.Errorf("the condition on %s has a value that is not a string", key)
 			}
 			for _, value := range c.values {
-				if strings.Contains(value, "${") {
-					return nil, fmt.Errorf("the sandbox does not evaluate policy variables such as %s yet", value)
+				if !compares(bare(operator), value) && !strings.Contains(value, "${") {
+					return nil, fmt.Errorf("%w %q is nothing that %s compares with", errSyntax, value, operator)
 				}
+				with, err := variables(value)
+				if err != nil {
+					return nil, err
+				}
+				c.variables = c.variables || with
 			}
 			all = append(all, c)
 		}
@@ -80,6 +90,14 @@ func parseConditions(v any) ([]condition, error) {
 	// The order of a map is not that of the text; sorted, the same policy always costs the same.
 	slices.SortFunc(all, func(a, b condition) int { return strings.Compare(a.key, b.key) })
 	return all, nil
+}
+
+// bare is an operator without ForAllValues or ForAnyValue.
+func bare(operator string) string {
+	if _, name, ok := strings.Cut(operator, ":"); ok {
+		return name
+	}
+	return operator
 }
 
 func parseOperator(operator string) (condition, error) {
@@ -98,7 +116,11 @@ func parseOperator(operator string) (condition, error) {
 	if positive, ok := negations[name]; ok {
 		name, c.negated = positive, true
 	}
+	c.pattern = name == "StringLike" || strings.HasPrefix(name, "Arn")
 	if c.match = operators[name]; c.match == nil {
+		c.match = comparison(name)
+	}
+	if c.match == nil {
 		return c, fmt.Errorf("the sandbox does not evaluate the condition operator %q", operator)
 	}
 	return c, nil
@@ -115,7 +137,15 @@ func (c *condition) holds(r *Request) bool {
 		return c.ifExists || c.set == allValues || c.negated && c.set == single
 	}
 	passes := func(have string) bool {
-		hit := slices.ContainsFunc(c.values, func(v string) bool { return c.match(v, have) })
+		hit := slices.ContainsFunc(c.values, func(v string) bool {
+			if c.variables {
+				var ok bool
+				if v, ok = expand(v, r, c.pattern); !ok {
+					return false
+				}
+			}
+			return c.match(v, have)
+		})
 		return hit != c.negated
 	}
 	switch {

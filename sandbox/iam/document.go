@@ -26,6 +26,9 @@ func readDocument(text []byte) (any, error) {
 	if !utf8.Valid(text) {
 		return nil, errors.New("policy is not valid UTF-8")
 	}
+	if bytes.Contains(text, []byte(`\u0000`)) {
+		return nil, errors.New("policy holds a NUL character") // see literal
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	v, err := readValue(d, 0)

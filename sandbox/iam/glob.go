@@ -6,7 +6,7 @@ import (
 )
 
 // glob reports whether s matches pattern, in which * stands for any run of characters and ? for any
-// one. With fold, ASCII letters match in either case. It takes at most len(pattern)×len(s) steps,
+// one; after literal, they are themselves. With fold, ASCII letters match in either case. It takes at most len(pattern)×len(s) steps,
 // because only the last * is ever tried again.
 func glob(pattern, s string, fold bool) bool {
 	if pattern == "*" {
@@ -19,6 +19,16 @@ func glob(pattern, s string, fold bool) bool {
 		case p < len(pattern) && pattern[p] == '*':
 			star, mark = p, i
 			p++
+		case p+1 < len(pattern) && pattern[p] == literal:
+			switch {
+			case same(pattern[p+1], s[i], fold):
+				p, i = p+2, i+1
+			case star >= 0:
+				mark++
+				p, i = star+1, mark
+			default:
+				return false
+			}
 		case p < len(pattern) && pattern[p] == '?':
 			_, n := utf8.DecodeRuneInString(s[i:])
 			p, i = p+1, i+n

@@ -40,7 +40,7 @@ type Request struct {
 	Resource string // ARN, or "*" for an operation on nothing in particular
 	// Value returns what the request holds under a service's condition key, given in lower case
 	// ("kms:viaservice"), and false if it has no such key. Nil means that there are none. The global
-	// keys aws:PrincipalArn, aws:PrincipalAccount, aws:PrincipalIsAWSService, aws:ViaAWSService and
+	// keys aws:PrincipalArn, aws:PrincipalAccount, aws:username, aws:PrincipalIsAWSService, aws:ViaAWSService and
 	// aws:SourceArn come from Caller.
 	Value func(key string) ([]string, bool)
 }
@@ -57,6 +57,13 @@ func (r *Request) value(key string) ([]string, bool) {
 			return []string{RoleARN(arn.Account, name)}, true
 		}
 		return []string{r.Caller.Principal}, true
+	case "aws:username":
+		arn, ok := ParseARN(r.Caller.Principal)
+		if !ok {
+			return nil, false
+		}
+		name, ok := userName(arn)
+		return []string{name}, ok
 	case "aws:principalaccount":
 		return []string{r.Caller.Account}, r.Caller.Account != "" && r.Caller.Service == ""
 	case "aws:principalisawsservice":
@@ -85,6 +92,7 @@ type statement struct {
 	notResource   bool
 	conditions    []condition
 	withPrincipal bool
+	variables     bool // resources may have policy variables
 }
 
 // A principal is one entry of a Principal element, taken apart when the policy is read.
@@ -151,6 +159,12 @@ func ParsePolicy(text []byte, kind Kind) (*Policy, error) {
 		if err != nil {
 			return nil, err
 		}
+		if doc["Version"] != "2012-10-17" {
+			s.variables = false
+			for i := range s.conditions {
+				s.conditions[i].variables = false
+			}
+		}
 		p.statements = append(p.statements, s)
 	}
 	return p, nil
@@ -164,9 +178,14 @@ func parseStatement(object map[string]any, kind Kind) (statement, error) {
 			return nil, fmt.Errorf("%w the %s must be a string or a list of strings", errSyntax, element)
 		}
 		for _, t := range all {
-			if strings.Contains(t, "${") {
-				return nil, fmt.Errorf("the sandbox does not evaluate policy variables such as %s yet", t)
+			with, err := variables(t)
+			if err != nil {
+				return nil, err
 			}
+			if with && strings.HasSuffix(element, "Action") {
+				return nil, fmt.Errorf("%w the %s cannot have policy variables", errSyntax, element)
+			}
+			s.variables = s.variables || with
 		}
 		return all, nil
 	}
@@ -342,7 +361,7 @@ func (s *statement) covers(r *Request) bool {
 	if anyGlob(s.actions, r.Action, true) == s.notAction {
 		return false
 	}
-	if anyGlob(s.resources, r.Resource, false) == s.notResource {
+	if s.concernsResource(r) == s.notResource {
 		return false
 	}
 	for i := range s.conditions {
@@ -351,6 +370,22 @@ func (s *statement) covers(r *Request) bool {
 		}
 	}
 	return true
+}
+
+func (s *statement) concernsResource(r *Request) bool {
+	if !s.variables {
+		return anyGlob(s.resources, r.Resource, false)
+	}
+	for _, pattern := range s.resources {
+		pattern, ok := expand(pattern, r, true)
+		if !ok && s.notResource {
+			return true // of a resource that is not known nobody can say that it is another
+		}
+		if ok && glob(pattern, r.Resource, false) {
+			return true
+		}
+	}
+	return false
 }
 
 func anyGlob(patterns []string, s string, fold bool) bool {

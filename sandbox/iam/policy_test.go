@@ -197,7 +197,8 @@ func TestParsePolicyRefuses(t *testing.T) {
 		{"unknown operator", statements(m{"Principal": "*", "Condition": m{"StringSame": m{"a": "b"}}}), `"StringSame"`},
 		{"operator not built", statements(m{"Principal": "*", "Condition": m{"IpAddress": m{"a": "b"}}}), `"IpAddress"`},
 		{"condition value of the wrong kind", statements(m{"Principal": "*", "Condition": m{"Bool": m{"a": m{}}}}), "not a string"},
-		{"policy variable", statements(m{"Principal": "*", "Resource": "${aws:username}"}), "policy variables"},
+		{"policy variable without end", statements(m{"Principal": "*", "Resource": "${aws:username"}), "has no end"},
+		{"policy variable in an action", statements(m{"Principal": "*", "Action": "kms:${aws:username}"}), "policy variables"},
 		{"too deep", strings.Repeat("[", 40) + strings.Repeat("]", 40), "too deep"},
 		{"too large", `{"Id":"` + strings.Repeat("x", MaxPolicy) + `"}`, "more than"},
 	}

@@ -124,7 +124,7 @@ func (s *Service) target(c *call, action, keyID string) (*key, *Error) {
 func (s *Service) aliasesOf(k *key) []string {
 	var names []string
 	for name, a := range s.aliases {
-		if a.target == k {
+		if a.target.id == k.id { // k may be what the key was; see consistency
 			names = append(names, name)
 		}
 	}
@@ -153,6 +153,7 @@ func (s *Service) createAlias(c *call, in *CreateAliasRequest) (*nothing, *Error
 	if len(s.aliasesOf(k)) >= maxAliases {
 		return nil, refuse("LimitExceededException", "The limit of %d aliases has been reached for the key %s", maxAliases, k.arn)
 	}
+	s.rememberAliases(c.now)
 	s.aliases[in.AliasName] = &alias{target: k, created: c.now, updated: c.now}
 	return &nothing{}, nil
 }
@@ -173,16 +174,22 @@ func (s *Service) updateAlias(c *call, in *UpdateAliasRequest) (*nothing, *Error
 		return nil, errAliasUnknown(s.aliasARN(in.AliasName))
 	}
 	// The key it leaves may be in any state, even pending deletion; the one it goes to may not.
-	if err := s.authorize(c.caller, "UpdateAlias", a.target, access{}); err != nil {
+	if err := s.authorize(c, "UpdateAlias", a.target, access{}); err != nil {
 		return nil, err
 	}
 	k, err := s.target(c, "UpdateAlias", in.TargetKeyId)
 	if err != nil {
 		return nil, err
 	}
+	// What AWS says here no source has.
+	if old := a.target; asymmetric(k.spec) != asymmetric(old.spec) || k.usage != old.usage {
+		return nil, refuse("ValidationException", "Alias %s must stay with keys of the same type and usage: %s has KeySpec %s and "+
+			"KeyUsage %s, %s has %s and %s", in.AliasName, old.arn, old.spec, old.usage, k.arn, k.spec, k.usage)
+	}
 	if k != a.target && len(s.aliasesOf(k)) >= maxAliases {
 		return nil, refuse("LimitExceededException", "The limit of %d aliases has been reached for the key %s", maxAliases, k.arn)
 	}
+	s.rememberAliases(c.now)
 	a.target, a.updated = k, c.now
 	return &nothing{}, nil
 }
@@ -200,9 +207,10 @@ func (s *Service) deleteAlias(c *call, in *DeleteAliasRequest) (*nothing, *Error
 	if a == nil {
 		return nil, errAliasUnknown(s.aliasARN(in.AliasName))
 	}
-	if err := s.authorize(c.caller, "DeleteAlias", a.target, access{}); err != nil {
+	if err := s.authorize(c, "DeleteAlias", a.target, access{}); err != nil {
 		return nil, err
 	}
+	s.rememberAliases(c.now)
 	delete(s.aliases, in.AliasName)
 	return &nothing{}, nil
 }
@@ -232,7 +240,7 @@ func (s *Service) listAliases(c *call, in *ListAliasesRequest) (*ListAliasesResp
 func (s *Service) aliasEntries(c *call, keyID string) ([]AliasListEntry, *Error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	all := []AliasListEntry{}
+	all, aliases := []AliasListEntry{}, s.aliasesFor(c)
 	var only *key
 	if keyID != "" {
 		var err *Error
@@ -241,14 +249,17 @@ func (s *Service) aliasEntries(c *call, keyID string) ([]AliasListEntry, *Error)
 		}
 	} else {
 		for _, name := range reservedAliases {
+			if aliases[name] != nil {
+				continue
+			}
 			all = append(all, AliasListEntry{AliasName: name, AliasArn: s.aliasARN(name)})
 		}
 	}
-	for name, a := range s.aliases {
-		if only != nil && a.target != only {
+	for name, a := range aliases {
+		if only != nil && a.target.id != only.id {
 			continue
 		}
-		all = append(all, AliasListEntry{AliasName: name, AliasArn: s.aliasARN(name), TargetKeyId: a.target.id.String(),
+		all = append(all, AliasListEntry{AliasName: name, AliasArn: s.aliasARN(name), TargetKeyId: a.target.name(),
 			CreationDate: Timestamp{a.created}, LastUpdatedDate: Timestamp{a.updated}})
 	}
 	return all, nil

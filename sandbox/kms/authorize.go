@@ -14,7 +14,8 @@ import (
 //
 //   - a statement of the key's policy that names the caller (a role's ARN names its sessions);
 //   - a statement that names the caller's account, if the caller's own policies allow it too;
-//   - a grant to the caller that lists the operation, with its constraints met.
+//   - a grant to the caller that lists the operation, with its constraints met. With eventual
+//     consistency, a new grant counts at once for those who show its token, and for others later.
 //
 // A service acting for itself (iam.Caller.Service) has neither an account nor policies of its own:
 // it lives on grants, unless the key's policy names the service. A grant to the service principal
@@ -29,12 +30,27 @@ type access struct {
 	context map[string]string // the encryption context
 	withEC  bool              // the operation takes an encryption context
 	alias   string            // by which the key was asked for, or ""
-	values  map[string]string // further condition keys, in lower case without "kms:"
-	grant   *CreateGrantRequest
+	// algorithm is the one asked for, or "". In a condition its name depends on the key's usage.
+	algorithm string
+	values    map[string]string // further condition keys, in lower case without "kms:"
+	grant     *CreateGrantRequest
+	tags      []Tag    // of the request, for aws:RequestTag
+	tagKeys   []string // for aws:TagKeys
+	sameKey   string   // for kms:ReEncryptOnSameKey
 }
 
-// authorize returns nil if c may perform the operation on the key. s.mu must be held.
-func (s *Service) authorize(c iam.Caller, operation string, k *key, a access) *Error {
+// authorize returns nil if the caller may perform the operation on the key. Because it sees every use
+// of a key, it is also where uses are counted against the quotas they share. s.mu must be held.
+func (s *Service) authorize(by *call, operation string, k *key, a access) *Error {
+	if err := s.takeUse(operation, k, &a); err != nil {
+		return err
+	}
+	redeemed, err := s.redeem(k, by.tokens)
+	if err != nil {
+		return err
+	}
+	c := by.caller
+	a.sameKey = by.sameKey
 	q := question{s: s, key: k, access: &a}
 	r := &iam.Request{Caller: c, Action: "kms:" + operation, Resource: k.arn, Value: q.value}
 	q.caller = &r.Caller
@@ -49,6 +65,11 @@ func (s *Service) authorize(c iam.Caller, operation string, k *key, a access) *E
 		return nil
 	case byKey == iam.Delegated && byIdentity == iam.Allow:
 		return nil
+	}
+	for _, g := range redeemed {
+		if g.allows(c, operation, &a, byIdentity) {
+			return nil
+		}
 	}
 	for _, g := range k.grants {
 		if g.allows(c, operation, &a, byIdentity) {
@@ -67,7 +88,23 @@ func (s *Service) authorize(c iam.Caller, operation string, k *key, a access) *E
 // authorizeIdentity decides about operations on no key: listing, creating, and the alias itself. Only
 // the caller's own policies count there.
 func (s *Service) authorizeIdentity(c iam.Caller, operation, resource string) *Error {
-	q := question{s: s, access: &access{}}
+	return s.identity(c, operation, resource, question{s: s, access: &access{}})
+}
+
+// authorizeNew decides about the making of a key. Conditions can look at what it is going to be;
+// giving it tags needs a permission of its own.
+func (s *Service) authorizeNew(c iam.Caller, k *key, in *CreateKeyRequest) *Error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	a := &access{tags: in.Tags, tagKeys: tagged(in.Tags), values: map[string]string{
+		"bypasspolicylockoutsafetycheck": strconv.FormatBool(in.BypassPolicyLockoutSafetyCheck)}}
+	if err := s.identity(c, "CreateKey", "*", question{s: s, key: k, access: a}); err != nil || len(in.Tags) == 0 {
+		return err
+	}
+	return s.identity(c, "TagResource", "*", question{s: s, key: k, access: a})
+}
+
+func (s *Service) identity(c iam.Caller, operation, resource string, q question) *Error {
 	r := &iam.Request{Caller: c, Action: "kms:" + operation, Resource: resource, Value: q.value}
 	q.caller = &r.Caller
 	switch s.directory.Identity(r) {
@@ -124,7 +161,7 @@ type question struct {
 func (q *question) value(name string) ([]string, bool) {
 	name, ok := strings.CutPrefix(name, "kms:")
 	if !ok {
-		return nil, false
+		return q.global(name)
 	}
 	if wanted, ok := strings.CutPrefix(name, "encryptioncontext:"); ok {
 		// The condition's key matches in either case, so more than one pair may answer.
@@ -151,6 +188,8 @@ func (q *question) value(name string) ([]string, bool) {
 			have = append(have, k)
 		}
 		return have, len(have) > 0
+	case "reencryptonsamekey":
+		return one(q.access.sameKey)
 	case "requestalias":
 		return one(q.access.alias)
 	case "resourcealiases":
@@ -159,14 +198,31 @@ func (q *question) value(name string) ([]string, bool) {
 		}
 		have := q.s.aliasesOf(q.key)
 		return have, len(have) > 0
-	case "keyspec", "customermasterkeyspec", "encryptionalgorithm":
-		return one(symmetric)
+	case "keyspec", "customermasterkeyspec":
+		if q.key != nil {
+			return one(q.key.spec)
+		}
 	case "keyusage", "customermasterkeyusage":
-		return one("ENCRYPT_DECRYPT")
+		if q.key != nil {
+			return one(q.key.usage)
+		}
 	case "keyorigin":
-		return one("AWS_KMS")
+		if q.key != nil {
+			return one(q.key.origin)
+		}
 	case "multiregion":
-		return one("false")
+		if q.key != nil {
+			return one(strconv.FormatBool(q.key.multiRegion))
+		}
+	case "encryptionalgorithm", "signingalgorithm", "macalgorithm", "keyagreementalgorithm", "encapsulationalgorithm":
+		if q.key != nil && algorithmConditions[q.key.usage] == name {
+			return one(q.algorithm())
+		}
+		return nil, false
+	case "multiregionkeytype":
+		if q.key != nil && q.key.multiRegion {
+			return one("PRIMARY")
+		}
 	}
 	if g := q.access.grant; g != nil {
 		switch name {
@@ -192,6 +248,18 @@ func (q *question) value(name string) ([]string, bool) {
 		}
 	}
 	return one(q.access.values[name])
+}
+
+// algorithmConditions are the condition keys for an algorithm, by the usage of the key.
+var algorithmConditions = map[string]string{encryptDecrypt: "encryptionalgorithm", signVerify: "signingalgorithm",
+	generateVerifyMac: "macalgorithm", keyAgreement: "keyagreementalgorithm", encapsulateDecapsulate: "encapsulationalgorithm"}
+
+// algorithm is the algorithm that the request asks for, which symmetric keys have by default.
+func (q *question) algorithm() string {
+	if q.access.algorithm == "" && q.access.withEC {
+		return symmetric
+	}
+	return q.access.algorithm
 }
 
 // allows reports whether the grant lets c perform the operation. byIdentity is what the caller's own

@@ -11,7 +11,7 @@ import (
 // A ciphertext blob is opaque to clients. Inside it is, in this order:
 //
 //	version   1 byte, 1
-//	flags     1 byte, 0 (kept for multi-Region keys, whose ids are no plain UUIDs)
+//	flags     1 byte, 0 (kept for other forms of blob)
 //	key id   16 bytes
 //	material 32 bytes, the id of the key material
 //	nonce    12 bytes

@@ -147,6 +147,7 @@ func (c conformance) run(t *testing.T) {
 	t.Run("ciphertext", c.ciphertext)
 	t.Run("policies", c.policies)
 	t.Run("grants", c.grants)
+	t.Run("management", c.management)
 	t.Run("errors", c.errors)
 }
 

@@ -1,8 +1,8 @@
 package kms
 
 import (
+	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -42,17 +42,39 @@ type KeyMetadata struct {
 	KeyState              State
 	DeletionDate          Timestamp `json:",omitzero"` // zero unless pending deletion
 	Origin                string
-	KeyManager            string // CUSTOMER
+	KeyManager            string // CUSTOMER or AWS
 	CustomerMasterKeySpec string
 	KeySpec               string
-	EncryptionAlgorithms  []string
+	EncryptionAlgorithms  []string `json:",omitempty"`
+	SigningAlgorithms     []string `json:",omitempty"`
+	MacAlgorithms         []string `json:",omitempty"`
 	MultiRegion           bool
-	CurrentKeyMaterialId  string `json:",omitempty"` // 64 hex digits
+	CurrentKeyMaterialId  string `json:",omitempty"` // 64 hex digits; of symmetric keys outside of custom key stores
+
+	KeyAgreementAlgorithms   []string                  `json:",omitempty"`
+	EncapsulationAlgorithms  []string                  `json:",omitempty"`
+	MultiRegionConfiguration *MultiRegionConfiguration `json:",omitempty"`
+	CustomKeyStoreId         string                    `json:",omitempty"` // with CloudHsmClusterId, of keys in a store
+	CloudHsmClusterId        string                    `json:",omitempty"`
+	ExpirationModel          string                    `json:",omitempty"` // of imported material that is there
+	ValidTo                  Timestamp                 `json:",omitzero"`  // when imported material expires
 }
+
+// A MultiRegionConfiguration tells the Regions of a multi-Region key. In the sandbox, which is one
+// Region, every such key is a primary key without replicas.
+type MultiRegionConfiguration struct {
+	MultiRegionKeyType string // PRIMARY
+	PrimaryKey         MultiRegionKey
+	ReplicaKeys        []MultiRegionKey
+}
+
+// A MultiRegionKey is a key in one of its Regions.
+type MultiRegionKey struct{ Arn, Region string }
 
 var createKey = operation[CreateKeyRequest, CreateKeyResponse]{"CreateKey", (*Service).createKey}
 
-// CreateKey makes a new key. The sandbox has symmetric keys with material from KMS only.
+// CreateKey makes a new key. With Origin EXTERNAL it waits for its material to be imported. The making
+// of an RSA key takes up to a second.
 func (s *Service) CreateKey(c iam.Caller, in *CreateKeyRequest) (*CreateKeyResponse, error) {
 	return createKey.call(s, c, in)
 }
@@ -76,14 +98,20 @@ func (s *Service) createKey(c *call, in *CreateKeyRequest) (*CreateKeyResponse, 
 	if err := kindOfKey(in); err != nil {
 		return nil, err
 	}
-	if err := s.authorizeIdentity(c.caller, "CreateKey", "*"); err != nil {
+	k := &key{id: uuid.New(), created: c.now, description: in.Description, state: Enabled,
+		spec: cmp.Or(in.KeySpec, in.CustomerMasterKeySpec, symmetric), usage: cmp.Or(in.KeyUsage, encryptDecrypt),
+		origin: cmp.Or(in.Origin, "AWS_KMS"), multiRegion: in.MultiRegion,
+		grants: map[string]*grant{}, used: &usage{}}
+	k.arn = s.keyARN(k.name())
+	if err := s.authorizeNew(c.caller, k, in); err != nil {
 		return nil, err
 	}
-
-	id := uuid.New()
-	k := &key{id: id, arn: s.keyARN(id.String()), created: c.now, description: in.Description, state: Enabled,
-		tags: slices.Clone(in.Tags), current: newMaterial(id), grants: map[string]*grant{}}
-	k.materials = map[[32]byte]*material{k.current.id: k.current}
+	k.tags = slices.Clone(in.Tags)
+	if k.origin == "EXTERNAL" {
+		k.state = PendingImport
+	} else {
+		k.current = k.add(generate(k.id, k.spec), c.now)
+	}
 	k.policyText = in.Policy
 	if k.policyText == "" {
 		k.policyText = defaultPolicy(s.account)
@@ -91,10 +119,14 @@ func (s *Service) createKey(c *call, in *CreateKeyRequest) (*CreateKeyResponse, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err *Error
+	if k.store, err = s.storeFor(in); err != nil {
+		return nil, err
+	}
 	if k.policy, err = s.readPolicy(c.caller, k, k.policyText, in.BypassPolicyLockoutSafetyCheck); err != nil {
 		return nil, err
 	}
-	s.keys[k.id.String()] = k
+	s.keys[k.name()] = k
+	s.born(k, c.now)
 	return &CreateKeyResponse{s.metadata(k)}, nil
 }
 
@@ -105,48 +137,36 @@ func kindOfKey(in *CreateKeyRequest) *Error {
 			"CustomerMasterKeySpec is deprecated.")
 	}
 	spec := in.KeySpec + in.CustomerMasterKeySpec
-	if spec != "" && spec != symmetric {
-		if in.KeyUsage == "" {
-			return refuse("ValidationException", "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
-		}
-		return errNotYet("keys with KeySpec " + spec)
+	if spec == "" {
+		spec = symmetric
 	}
+	if spec != symmetric && in.KeyUsage == "" {
+		return refuse("ValidationException", "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+	}
+	inStore := in.Origin == "AWS_CLOUDHSM" || in.Origin == "EXTERNAL_KEY_STORE"
 	switch {
-	case in.KeyUsage != "" && in.KeyUsage != "ENCRYPT_DECRYPT":
-		return refuse("ValidationException", "KeyUsage %s is not compatible with KeySpec %s", in.KeyUsage, symmetric)
-	case in.Origin != "" && in.Origin != "AWS_KMS":
-		return errNotYet("keys with Origin " + in.Origin)
-	case in.CustomKeyStoreId != "" || in.XksKeyId != "":
-		return errNotYet("custom key stores")
-	case in.MultiRegion:
-		return errNotYet("multi-Region keys")
+	case in.KeyUsage != "" && !slices.Contains(kinds[spec].usages, in.KeyUsage):
+		return refuse("ValidationException", "KeyUsage %s is not compatible with KeySpec %s", in.KeyUsage, spec)
+	case in.XksKeyId != "" && in.Origin != "EXTERNAL_KEY_STORE":
+		return refuse("ValidationException", "XksKeyId is only valid for KMS keys with Origin EXTERNAL_KEY_STORE.")
+	case in.CustomKeyStoreId != "" && !inStore:
+		return refuse("ValidationException", "CustomKeyStoreId is only valid for KMS keys with Origin AWS_CLOUDHSM or EXTERNAL_KEY_STORE.")
+	case inStore && in.CustomKeyStoreId == "":
+		return refuse("ValidationException", "You must specify a CustomKeyStoreId for KMS keys with Origin %s.", in.Origin)
+	case inStore && (spec != symmetric || in.MultiRegion):
+		return refuse("UnsupportedOperationException", "A custom key store has symmetric encryption keys of one Region only.")
+	case in.Origin == "EXTERNAL_KEY_STORE":
+		return errNotYet("keys with Origin EXTERNAL_KEY_STORE")
+	case kinds[spec].lacking != "":
+		return errLacking(spec)
 	}
 	return nil
 }
 
-func checkTags(tags []Tag) *Error {
-	if len(tags) > 50 {
-		return refuse("TagException", "Too many tags")
+// storeFor returns the custom key store that a new key wants, or nil. s.mu must be held.
+func (s *Service) storeFor(in *CreateKeyRequest) (*store, *Error) {
+	if in.CustomKeyStoreId == "" {
+		return nil, nil
 	}
-	seen := map[string]bool{}
-	for i, t := range tags {
-		v := &validation{}
-		if n := len([]rune(t.TagKey)); n < 1 || n > 128 {
-			v.add("Value '%s' at 'tags.%d.member.tagKey' %s have length between 1 and 128", t.TagKey, i+1, constraint)
-		}
-		if n := len([]rune(t.TagValue)); n > 256 {
-			v.add("Value '%s' at 'tags.%d.member.tagValue' %s have length less than or equal to 256", t.TagValue, i+1, constraint)
-		}
-		if err := v.err(); err != nil {
-			return err
-		}
-		if strings.HasPrefix(strings.ToLower(t.TagKey), "aws:") {
-			return refuse("TagException", "Tags beginning with aws: are reserved")
-		}
-		if seen[t.TagKey] {
-			return refuse("TagException", "Duplicate tag keys")
-		}
-		seen[t.TagKey] = true
-	}
-	return nil
+	return s.connectedStore(in.CustomKeyStoreId)
 }

@@ -72,8 +72,8 @@ func (s *Service) scheduleKeyDeletion(c *call, in *ScheduleKeyDeletionRequest) (
 		return nil, err
 	}
 	k.state, k.deletion = PendingDeletion, c.now.Add(time.Duration(days)*24*time.Hour)
-	s.planBurial()
-	return &ScheduleKeyDeletionResponse{KeyId: k.arn, DeletionDate: Timestamp{k.deletion}, KeyState: k.state,
+	s.expect(k.deletion)
+	return &ScheduleKeyDeletionResponse{KeyId: k.arn, DeletionDate: Timestamp{k.deletion}, KeyState: k.status(),
 		PendingWindowInDays: days}, nil
 }
 
@@ -85,6 +85,8 @@ func (s *Service) cancelKeyDeletion(c *call, in *CancelKeyDeletionRequest) (*Can
 		return nil, err
 	}
 	k.state, k.deletion = Disabled, time.Time{}
-	s.planBurial()
+	if !k.complete() {
+		k.state = PendingImport // its imported material went away in the meantime
+	}
 	return &CancelKeyDeletionResponse{k.arn}, nil
 }

@@ -58,7 +58,7 @@ func (s *Service) describeKey(c *call, in *DescribeKeyRequest) (*DescribeKeyResp
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(c.caller, "DescribeKey", k, access{alias: alias}); err != nil {
+	if err := s.authorize(c, "DescribeKey", k, access{alias: alias}); err != nil {
 		return nil, err
 	}
 	return &DescribeKeyResponse{s.metadata(k)}, nil
@@ -77,6 +77,9 @@ func (s *Service) listKeys(c *call, in *ListKeysRequest) (*ListKeysResponse, *Er
 	s.mu.RLock()
 	all := make([]KeyListEntry, 0, len(s.keys))
 	for id, k := range s.keys {
+		if s.view(c, k) == nil {
+			continue
+		}
 		all = append(all, KeyListEntry{id, k.arn})
 	}
 	s.mu.RUnlock()

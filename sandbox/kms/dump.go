@@ -8,11 +8,11 @@ import (
 )
 
 // Dump returns everything that a fault may change and must put back, as canonical JSON: keys with
-// state, policy, tags, aliases and grants, without key material. Two dumps are equal if nothing but
-// dates and grant ids differs: a grant that was revoked and made anew has another id, and an alias
+// state, policy, rotation, tags, aliases and grants, without key material. Two dumps are equal if
+// nothing but dates and grant ids differs: a grant that was revoked and made anew has another id, and an alias
 // that went and came back another LastUpdatedDate. It does not ask for permission.
 func (s *Service) Dump() []byte {
-	s.bury(s.clock.Now())
+	s.settle(s.clock.Now())
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	type dumpedGrant struct {
@@ -25,15 +25,20 @@ func (s *Service) Dump() []byte {
 		State            State
 		DeletionDate     string
 		Policy           string
-		Material         string // the id of the current material
+		Material         string // the id of the current material, "" before the first import
+		Rotation         int32  // days between automatic rotations, 0 for none
 		Tags             []Tag
 		Aliases          []string
 		Grants           []dumpedGrant
 	}
 	all := make([]dumpedKey, 0, len(s.keys))
 	for _, k := range s.keys {
-		d := dumpedKey{ARN: k.arn, Description: k.description, State: k.state, Policy: k.policyText,
-			Material: k.current.String(), Tags: k.tags, Aliases: s.aliasesOf(k)}
+		d := dumpedKey{ARN: k.arn, Description: k.description, State: k.status(), Policy: k.policyText,
+			Rotation: k.rotation.period, Tags: slices.Clone(k.tags), Aliases: s.aliasesOf(k)}
+		slices.SortFunc(d.Tags, func(a, b Tag) int { return cmp.Compare(a.TagKey, b.TagKey) })
+		if k.current != nil {
+			d.Material = k.current.String()
+		}
 		if !k.deletion.IsZero() {
 			d.DeletionDate = k.deletion.UTC().Format(time.RFC3339Nano)
 		}

@@ -36,11 +36,12 @@ func (s *Service) disableKey(c *call, in *DisableKeyRequest) (*nothing, *Error) 
 func (s *Service) turn(c *call, action, keyID string, to State) (*nothing, *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k, err := s.manage(c, action, keyID, notPending, access{})
+	k, err := s.manage(c, action, keyID, switchable, access{})
 	if err != nil {
 		return nil, err
 	}
 	k.state = to
+	s.resume(k, c.now)
 	return &nothing{}, nil
 }
 
@@ -56,7 +57,7 @@ func (s *Service) manage(c *call, action, keyID string, d demand, a access) (*ke
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(c.caller, action, k, a); err != nil {
+	if err := s.authorize(c, action, k, a); err != nil {
 		return nil, err
 	}
 	if err := d.check(k); err != nil {

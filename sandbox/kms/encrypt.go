@@ -2,6 +2,8 @@ package kms
 
 import (
 	"crypto/rand"
+	"encoding/hex"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -33,7 +35,7 @@ type DecryptRequest struct {
 	KeyId               string            `json:",omitempty"` // or alias; "" to go by the ciphertext
 	EncryptionAlgorithm string            `json:",omitempty"`
 	DryRun              bool              `json:",omitempty"`
-	DryRunModifiers     []string          `json:",omitempty"` // not in the sandbox yet
+	DryRunModifiers     []string          `json:",omitempty"` // IGNORE_CIPHERTEXT: the ciphertext does not matter, nor need it be there
 	Recipient           *Recipient        `json:",omitempty"` // not in the sandbox yet
 }
 
@@ -48,7 +50,7 @@ type DecryptResponse struct {
 	KeyId               string
 	Plaintext           []byte
 	EncryptionAlgorithm string
-	KeyMaterialId       string
+	KeyMaterialId       string `json:",omitempty"`
 }
 
 // A ReEncryptRequest asks for a ciphertext to be encrypted anew, perhaps under another key, without
@@ -63,7 +65,7 @@ type ReEncryptRequest struct {
 	DestinationEncryptionAlgorithm string            `json:",omitempty"`
 	GrantTokens                    []string          `json:",omitempty"`
 	DryRun                         bool              `json:",omitempty"`
-	DryRunModifiers                []string          `json:",omitempty"` // not in the sandbox yet
+	DryRunModifiers                []string          `json:",omitempty"` // as in DecryptRequest
 }
 
 // A ReEncryptResponse holds the new ciphertext and both keys' ARNs.
@@ -73,8 +75,8 @@ type ReEncryptResponse struct {
 	KeyId                          string // of the destination
 	SourceEncryptionAlgorithm      string
 	DestinationEncryptionAlgorithm string
-	SourceKeyMaterialId            string
-	DestinationKeyMaterialId       string
+	SourceKeyMaterialId            string `json:",omitempty"`
+	DestinationKeyMaterialId       string `json:",omitempty"`
 }
 
 // A GenerateDataKeyRequest asks for a new key for use outside of KMS.
@@ -93,14 +95,14 @@ type GenerateDataKeyResponse struct {
 	CiphertextBlob []byte
 	Plaintext      []byte
 	KeyId          string
-	KeyMaterialId  string
+	KeyMaterialId  string `json:",omitempty"`
 }
 
 // A GenerateDataKeyWithoutPlaintextResponse holds the data key encrypted under the KMS key.
 type GenerateDataKeyWithoutPlaintextResponse struct {
 	CiphertextBlob []byte
 	KeyId          string
-	KeyMaterialId  string
+	KeyMaterialId  string `json:",omitempty"`
 }
 
 var (
@@ -142,30 +144,82 @@ func (s *Service) GenerateDataKeyWithoutPlaintext(c iam.Caller, in *GenerateData
 // A use is a key looked up, authorized and checked for one cryptographic operation: all that is
 // needed to go on without the lock.
 type use struct {
-	id       uuid.UUID
-	arn      string
-	material *material
+	id          uuid.UUID
+	arn         string
+	spec, usage string
+	origin      string
+	inStore     bool // the material is in a custom key store, and its id is not shown
+	material    *material
 }
 
-// sealing finds the key under which to encrypt.
-func (s *Service) sealing(c *call, action, keyID string, context map[string]string) (use, *Error) {
+// using is the use of a material of a key. s.mu must be held.
+func (k *key) using(m *material) use {
+	return use{id: k.id, arn: k.arn, spec: k.spec, usage: k.usage, origin: k.origin, inStore: k.store != nil, material: m}
+}
+
+// present is the use of the key's current material, which a key with imported material may lack.
+// s.mu must be held.
+func (k *key) present() (use, *Error) {
+	if k.current == nil || k.current.material == nil {
+		return use{}, isPendingImport(k.arn)
+	}
+	return k.using(k.current.material), nil
+}
+
+// materialID is the material's id as responses show it, or "" where they do not.
+func (u use) materialID() string {
+	if u.spec != symmetric || u.inStore {
+		return ""
+	}
+	return u.material.String()
+}
+
+// demandSymmetric refuses to make data keys under anything but a symmetric encryption key.
+func (u use) demandSymmetric(operation string) *Error {
+	if err := u.demandUsage(operation, encryptDecrypt); err != nil {
+		return err
+	}
+	if u.spec != symmetric {
+		return refuse("InvalidKeyUsageException", "You cannot generate a data key with an asymmetric CMK")
+	}
+	return nil
+}
+
+// keyOf returns the key that a ciphertext names, or nil. s.mu must be held.
+func (s *Service) keyOf(b blob) *key {
+	if k := s.keys[b.key.String()]; k != nil {
+		return k
+	}
+	for _, k := range s.owned {
+		if k.id == b.key {
+			return k
+		}
+	}
+	return s.keys["mrk-"+hex.EncodeToString(b.key[:])]
+}
+
+// sealing finds the key under which to encrypt. What the access tells besides the encryption context
+// matters to policies only.
+func (s *Service) sealing(c *call, action, keyID string, a access) (use, *Error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	k, alias, err := s.find(c, action, keyID, byKeyOrAlias)
 	if err != nil {
 		return use{}, err
 	}
-	if err := s.authorize(c.caller, action, k, access{context: context, withEC: true, alias: alias}); err != nil {
+	a.withEC, a.alias = true, alias
+	if err := s.authorize(c, action, k, a); err != nil {
 		return use{}, err
 	}
 	if err := usable.check(k); err != nil {
 		return use{}, err
 	}
-	return use{k.id, k.arn, k.current}, nil
+	return k.present()
 }
 
-// opening finds the key and material that a ciphertext was made with. keyID may be "".
-func (s *Service) opening(c *call, action, keyID string, b blob, wellFormed bool, context map[string]string) (use, *Error) {
+// opening finds the key and material that a ciphertext was made with. keyID may be "", for a symmetric
+// key. A blob tells its material; what an asymmetric key encrypted does not.
+func (s *Service) opening(c *call, action, keyID string, b blob, wellFormed bool, context map[string]string, algorithm string) (use, *Error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var k *key
@@ -179,12 +233,12 @@ func (s *Service) opening(c *call, action, keyID string, b blob, wellFormed bool
 		if !wellFormed {
 			return use{}, errCiphertext()
 		}
-		if k = s.keys[b.key.String()]; k == nil {
+		if k = s.view(c, s.keyOf(b)); k == nil {
 			return use{}, errCiphertextKey()
 		}
 	}
-	if err := s.authorize(c.caller, action, k, access{context: context, withEC: true, alias: alias}); err != nil {
-		if keyID == "" {
+	if err := s.authorize(c, action, k, access{context: context, withEC: true, alias: alias, algorithm: algorithm}); err != nil {
+		if keyID == "" && err.Code == "AccessDeniedException" {
 			err = errCiphertextKey()
 		}
 		return use{}, err
@@ -192,17 +246,20 @@ func (s *Service) opening(c *call, action, keyID string, b blob, wellFormed bool
 	if err := usable.check(k); err != nil {
 		return use{}, err
 	}
+	if k.spec != symmetric {
+		return k.present()
+	}
 	if !wellFormed {
 		return use{}, errCiphertext()
 	}
 	if b.key != k.id {
 		return use{}, errIncorrectKey()
 	}
-	m := k.materials[b.material]
-	if m == nil {
+	made := k.version(b.material)
+	if made == nil || made.material == nil {
 		return use{}, errCiphertext()
 	}
-	return use{k.id, k.arn, m}, nil
+	return k.using(made.material), nil
 }
 
 func (s *Service) encrypt(c *call, in *EncryptRequest) (*EncryptResponse, *Error) {
@@ -214,26 +271,30 @@ func (s *Service) encrypt(c *call, in *EncryptRequest) (*EncryptResponse, *Error
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	u, err := s.sealing(c, "Encrypt", in.KeyId, in.EncryptionContext)
+	u, err := s.sealing(c, "Encrypt", in.KeyId, access{context: in.EncryptionContext, algorithm: in.EncryptionAlgorithm})
 	if err != nil {
 		return nil, err
 	}
-	if err := algorithm(in.EncryptionAlgorithm); err != nil {
+	algorithm, err := u.demandEncryption("Encrypt", in.EncryptionAlgorithm, in.EncryptionContext)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := u.encrypt(algorithm, in.EncryptionContext, in.Plaintext)
+	if err != nil {
 		return nil, err
 	}
 	if in.DryRun {
 		return nil, errDryRun()
 	}
-	return &EncryptResponse{
-		CiphertextBlob:      seal(u.id, u.material, in.EncryptionContext, in.Plaintext),
-		KeyId:               u.arn,
-		EncryptionAlgorithm: symmetric,
-	}, nil
+	return &EncryptResponse{CiphertextBlob: sealed, KeyId: u.arn, EncryptionAlgorithm: algorithm}, nil
 }
 
 func (s *Service) decrypt(c *call, in *DecryptRequest) (*DecryptResponse, *Error) {
 	v := c.validation()
-	v.blob("CiphertextBlob", in.CiphertextBlob, maxBlob)
+	ignored := v.modifiers(in.DryRunModifiers)
+	if !ignored || in.CiphertextBlob != nil {
+		v.blob("CiphertextBlob", in.CiphertextBlob, maxBlob)
+	}
 	v.optional("KeyId", in.KeyId, 1, 2048)
 	v.enum("EncryptionAlgorithm", in.EncryptionAlgorithm, encryptionAlgorithms)
 	v.tokens(in.GrantTokens)
@@ -243,31 +304,38 @@ func (s *Service) decrypt(c *call, in *DecryptRequest) (*DecryptResponse, *Error
 	if in.Recipient != nil {
 		return nil, errNotYet("Recipient")
 	}
-	if len(in.DryRunModifiers) > 0 {
-		return nil, errNotYet("DryRunModifiers")
+	if ignored {
+		if err := s.permitted(c, "Decrypt", in.KeyId, in.DryRun, in.EncryptionContext, in.EncryptionAlgorithm); err != nil {
+			return nil, err
+		}
+		return nil, errDryRun()
 	}
 	b, ok := parseBlob(in.CiphertextBlob)
-	u, err := s.opening(c, "Decrypt", in.KeyId, b, ok, in.EncryptionContext)
+	u, err := s.opening(c, "Decrypt", in.KeyId, b, ok, in.EncryptionContext, in.EncryptionAlgorithm)
 	if err != nil {
 		return nil, err
 	}
-	if err := algorithm(in.EncryptionAlgorithm); err != nil {
+	algorithm, err := u.demandEncryption("Decrypt", in.EncryptionAlgorithm, in.EncryptionContext)
+	if err != nil {
 		return nil, err
 	}
-	plain, ok := b.open(u.material, in.EncryptionContext)
-	if !ok {
-		return nil, errCiphertext()
+	plain, err := u.decrypt(algorithm, in.EncryptionContext, in.CiphertextBlob, &b)
+	if err != nil {
+		return nil, err
 	}
 	if in.DryRun {
 		return nil, errDryRun()
 	}
-	return &DecryptResponse{KeyId: u.arn, Plaintext: plain, EncryptionAlgorithm: symmetric,
-		KeyMaterialId: u.material.String()}, nil
+	return &DecryptResponse{KeyId: u.arn, Plaintext: plain, EncryptionAlgorithm: algorithm,
+		KeyMaterialId: u.materialID()}, nil
 }
 
 func (s *Service) reEncrypt(c *call, in *ReEncryptRequest) (*ReEncryptResponse, *Error) {
 	v := c.validation()
-	v.blob("CiphertextBlob", in.CiphertextBlob, maxBlob)
+	ignored := v.modifiers(in.DryRunModifiers)
+	if !ignored || in.CiphertextBlob != nil {
+		v.blob("CiphertextBlob", in.CiphertextBlob, maxBlob)
+	}
 	v.optional("SourceKeyId", in.SourceKeyId, 1, 2048)
 	v.required("DestinationKeyId", in.DestinationKeyId, 2048)
 	v.enum("SourceEncryptionAlgorithm", in.SourceEncryptionAlgorithm, encryptionAlgorithms)
@@ -276,39 +344,83 @@ func (s *Service) reEncrypt(c *call, in *ReEncryptRequest) (*ReEncryptResponse, 
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	if len(in.DryRunModifiers) > 0 {
-		return nil, errNotYet("DryRunModifiers")
-	}
-	b, ok := parseBlob(in.CiphertextBlob)
-	from, err := s.opening(c, "ReEncryptFrom", in.SourceKeyId, b, ok, in.SourceEncryptionContext)
-	if err != nil {
-		return nil, err
-	}
-	to, err := s.sealing(c, "ReEncryptTo", in.DestinationKeyId, in.DestinationEncryptionContext)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range []string{in.SourceEncryptionAlgorithm, in.DestinationEncryptionAlgorithm} {
-		if err := algorithm(a); err != nil {
+	if ignored {
+		err := s.permitted(c, "ReEncryptFrom", in.SourceKeyId, in.DryRun, in.SourceEncryptionContext, in.SourceEncryptionAlgorithm)
+		if err != nil {
 			return nil, err
 		}
+		to, err := s.sealing(c, "ReEncryptTo", in.DestinationKeyId,
+			access{context: in.DestinationEncryptionContext, algorithm: in.DestinationEncryptionAlgorithm})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := to.demandEncryption("ReEncrypt", in.DestinationEncryptionAlgorithm, in.DestinationEncryptionContext); err != nil {
+			return nil, err
+		}
+		return nil, errDryRun()
 	}
-	plain, ok := b.open(from.material, in.SourceEncryptionContext)
-	if !ok {
-		return nil, errCiphertext()
+	b, ok := parseBlob(in.CiphertextBlob)
+	c.sameKey = s.onSameKey(c, in, b, ok)
+	from, err := s.opening(c, "ReEncryptFrom", in.SourceKeyId, b, ok, in.SourceEncryptionContext, in.SourceEncryptionAlgorithm)
+	if err != nil {
+		return nil, err
+	}
+	to, err := s.sealing(c, "ReEncryptTo", in.DestinationKeyId,
+		access{context: in.DestinationEncryptionContext, algorithm: in.DestinationEncryptionAlgorithm})
+	if err != nil {
+		return nil, err
+	}
+	fromAlgorithm, err := from.demandEncryption("ReEncrypt", in.SourceEncryptionAlgorithm, in.SourceEncryptionContext)
+	if err != nil {
+		return nil, err
+	}
+	toAlgorithm, err := to.demandEncryption("ReEncrypt", in.DestinationEncryptionAlgorithm, in.DestinationEncryptionContext)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := from.decrypt(fromAlgorithm, in.SourceEncryptionContext, in.CiphertextBlob, &b)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := to.encrypt(toAlgorithm, in.DestinationEncryptionContext, plain)
+	if err != nil {
+		return nil, err
 	}
 	if in.DryRun {
 		return nil, errDryRun()
 	}
 	return &ReEncryptResponse{
-		CiphertextBlob:                 seal(to.id, to.material, in.DestinationEncryptionContext, plain),
+		CiphertextBlob:                 sealed,
 		SourceKeyId:                    from.arn,
 		KeyId:                          to.arn,
-		SourceEncryptionAlgorithm:      symmetric,
-		DestinationEncryptionAlgorithm: symmetric,
-		SourceKeyMaterialId:            from.material.String(),
-		DestinationKeyMaterialId:       to.material.String(),
+		SourceEncryptionAlgorithm:      fromAlgorithm,
+		DestinationEncryptionAlgorithm: toAlgorithm,
+		SourceKeyMaterialId:            from.materialID(),
+		DestinationKeyMaterialId:       to.materialID(),
 	}, nil
+}
+
+// onSameKey says whether a ReEncrypt stays with its key, or "" if one of the keys cannot be found.
+func (s *Service) onSameKey(c *call, in *ReEncryptRequest, b blob, wellFormed bool) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	to, _, err := s.find(c, "ReEncryptTo", in.DestinationKeyId, byKeyOrAlias)
+	if err != nil {
+		return ""
+	}
+	var from *key
+	switch {
+	case in.SourceKeyId != "":
+		if from, _, err = s.find(c, "ReEncryptFrom", in.SourceKeyId, byKeyOrAlias); err != nil {
+			return ""
+		}
+	case wellFormed:
+		from = s.keyOf(b)
+	}
+	if from == nil {
+		return ""
+	}
+	return strconv.FormatBool(from.id == to.id)
 }
 
 // dataKey is GenerateDataKey and its sister, whose permissions differ.
@@ -327,8 +439,11 @@ func (s *Service) dataKey(c *call, action string, in *GenerateDataKeyRequest) (*
 	if in.Recipient != nil {
 		return nil, errNotYet("Recipient")
 	}
-	u, err := s.sealing(c, action, in.KeyId, in.EncryptionContext)
+	u, err := s.sealing(c, action, in.KeyId, access{context: in.EncryptionContext})
 	if err != nil {
+		return nil, err
+	}
+	if err := u.demandSymmetric(action); err != nil {
 		return nil, err
 	}
 	if in.DryRun {
@@ -347,7 +462,7 @@ func (s *Service) dataKey(c *call, action string, in *GenerateDataKeyRequest) (*
 		CiphertextBlob: seal(u.id, u.material, in.EncryptionContext, plain),
 		Plaintext:      plain,
 		KeyId:          u.arn,
-		KeyMaterialId:  u.material.String(),
+		KeyMaterialId:  u.materialID(),
 	}, nil
 }
 

@@ -2,7 +2,6 @@ package kms
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -106,17 +105,26 @@ func (s *Service) RevokeGrant(c iam.Caller, in *RevokeGrantRequest) error {
 
 const maxGrants = 50_000 // of one key
 
-// grantOperations are all operations that a grant can allow, and symmetricOperations those that suit
-// a symmetric key.
-var (
-	grantOperations = []string{"Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
-		"ReEncryptFrom", "ReEncryptTo", "Sign", "Verify", "GetPublicKey", "CreateGrant", "RetireGrant", "DescribeKey",
-		"GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "VerifyMac", "DeriveSharedSecret",
-		"Encapsulate", "Decapsulate"}
-	symmetricOperations = []string{"Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
-		"ReEncryptFrom", "ReEncryptTo", "CreateGrant", "RetireGrant", "DescribeKey", "GenerateDataKeyPair",
-		"GenerateDataKeyPairWithoutPlaintext"}
-)
+// grantOperations are all operations that a grant can allow; grantable tells those that suit a key.
+var grantOperations = []string{"Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
+	"ReEncryptFrom", "ReEncryptTo", "Sign", "Verify", "GetPublicKey", "CreateGrant", "RetireGrant", "DescribeKey",
+	"GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "VerifyMac", "DeriveSharedSecret",
+	"Encapsulate", "Decapsulate"}
+
+// suits refuses operations that a key of this kind does not have, and constraints on an encryption
+// context where there is none.
+func (in *CreateGrantRequest) suits(k *key) *Error {
+	suitable := grantable(k.spec, k.usage)
+	for _, o := range in.Operations {
+		if !slices.Contains(suitable, o) {
+			return refuse("ValidationException", "Grant operation %s is not valid for keys with KeySpec %s.", o, k.spec)
+		}
+	}
+	if con := in.Constraints; con != nil && k.spec != symmetric && (con.EncryptionContextEquals != nil || con.EncryptionContextSubset != nil) {
+		return refuse("ValidationException", "Encryption context constraints are not valid for keys with KeySpec %s.", k.spec)
+	}
+	return nil
+}
 
 func (s *Service) createGrant(c *call, in *CreateGrantRequest) (*CreateGrantResponse, *Error) {
 	if err := s.checkGrant(c, in); err != nil {
@@ -128,10 +136,13 @@ func (s *Service) createGrant(c *call, in *CreateGrantRequest) (*CreateGrantResp
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(c.caller, "CreateGrant", k, access{grant: in}); err != nil {
+	if err := s.authorize(c, "CreateGrant", k, access{grant: in}); err != nil {
 		return nil, err
 	}
-	if err := usable.check(k); err != nil {
+	if err := grantableState.check(k); err != nil {
+		return nil, err
+	}
+	if err := in.suits(k); err != nil {
 		return nil, err
 	}
 	if in.DryRun {
@@ -144,7 +155,7 @@ func (s *Service) createGrant(c *call, in *CreateGrantRequest) (*CreateGrantResp
 	if in.Name != "" {
 		for id, old := range k.grants {
 			if old.same(g) {
-				return &CreateGrantResponse{GrantToken: grantToken(id), GrantId: id}, nil
+				return &CreateGrantResponse{GrantToken: s.grantToken(k.name(), id), GrantId: id}, nil
 			}
 		}
 	}
@@ -155,7 +166,7 @@ func (s *Service) createGrant(c *call, in *CreateGrantRequest) (*CreateGrantResp
 	rand.Read(id[:]) // never fails
 	g.entry.GrantId = hex.EncodeToString(id[:])
 	k.grants[g.entry.GrantId] = g
-	return &CreateGrantResponse{GrantToken: grantToken(g.entry.GrantId), GrantId: g.entry.GrantId}, nil
+	return &CreateGrantResponse{GrantToken: s.grantToken(k.name(), g.entry.GrantId), GrantId: g.entry.GrantId}, nil
 }
 
 // checkGrant checks a request for a grant as far as it can be without looking at the key.
@@ -184,11 +195,6 @@ func (s *Service) checkGrant(c *call, in *CreateGrantRequest) *Error {
 	}
 	if len(in.Operations) == 0 {
 		return refuse("ValidationException", "Operations must not be empty.")
-	}
-	for _, o := range in.Operations {
-		if !slices.Contains(symmetricOperations, o) {
-			return refuse("ValidationException", "Grant operation %s is not valid for keys with KeySpec %s.", o, symmetric)
-		}
 	}
 	if con := in.Constraints; con != nil {
 		for _, context := range []map[string]string{con.EncryptionContextEquals, con.EncryptionContextSubset} {
@@ -287,13 +293,6 @@ func (c *GrantConstraints) clone() *GrantConstraints {
 	return &GrantConstraints{maps.Clone(c.EncryptionContextSubset), maps.Clone(c.EncryptionContextEquals), c.SourceArn}
 }
 
-// grantToken makes a new token for a grant: opaque, another one for every call.
-func grantToken(grantID string) string {
-	b := make([]byte, 16, 16+len(grantID))
-	rand.Read(b) // never fails
-	return base64.StdEncoding.EncodeToString(append(b, grantID...))
-}
-
 func (s *Service) listGrants(c *call, in *ListGrantsRequest) (*ListGrantsResponse, *Error) {
 	v := c.validation()
 	v.required("KeyId", in.KeyId, 2048)
@@ -306,7 +305,7 @@ func (s *Service) listGrants(c *call, in *ListGrantsRequest) (*ListGrantsRespons
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	k, err := s.manage(c, "ListGrants", in.KeyId, nil, access{})
+	k, err := s.manage(c, "ListGrants", in.KeyId, nil, access{grant: &CreateGrantRequest{}})
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,10 @@
 package kms
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"crypto/sha256"
+	"cmp"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,66 +20,74 @@ type key struct {
 	created time.Time
 
 	description string
-	state       State
+	spec        string // KeySpec
+	usage       string // KeyUsage
+	origin      string // AWS_KMS, EXTERNAL or AWS_CLOUDHSM
+	multiRegion bool
+	store       *store    // where the material is, for AWS_CLOUDHSM; else nil
+	state       State     // as far as the key itself goes; see status
 	deletion    time.Time // when it will be gone; zero unless pending deletion
 	policyText  string    // as its author wrote it
 	policy      *iam.Policy
 	tags        []Tag
-	current     *material
-	materials   map[[32]byte]*material // current and older ones, by id
-	grants      map[string]*grant      // by grant id
+	current     *version          // nil before the first import
+	versions    []*version        // current, older and pending ones, in the order of their coming
+	grants      map[string]*grant // by grant id
+	manager     string            // AWS, or "" for CUSTOMER; never changes
+	owner       string            // the service of an AWS owned key, else ""; never changes
+	rotation    rotation
+	used        *usage
+	pasts       []keyPast // what the key was, the oldest first; empty unless Service.delay is set
 }
 
-// A material is one version of a key's secret. It is immutable and may be used without any lock.
-type material struct {
-	id   [32]byte
-	aead cipher.AEAD
-}
-
-// newMaterial makes new AES-256 key material for a key.
-func newMaterial(id uuid.UUID) *material {
-	var secret [32]byte
-	rand.Read(secret[:]) // never fails
-	block, err := aes.NewCipher(secret[:])
-	if err != nil {
-		panic(err) // 32 bytes are always an AES key
+// name is the key's id as AWS writes it.
+func (k *key) name() string {
+	if k.multiRegion {
+		return "mrk-" + hex.EncodeToString(k.id[:])
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err) // AES always has GCM's block size
-	}
-	// The id names the material without giving it away, and is the same whenever the same material
-	// comes to the same key.
-	m := &material{aead: aead}
-	h := sha256.New()
-	h.Write([]byte("loadkms key material id\x00"))
-	h.Write(id[:])
-	h.Write(secret[:])
-	h.Sum(m.id[:0])
-	return m
+	return k.id.String()
 }
 
-func (m *material) String() string { return hex.EncodeToString(m.id[:]) }
-
-// metadata returns what DescribeKey shows of the key.
+// metadata returns what DescribeKey shows of the key. s.mu must be held.
 func (s *Service) metadata(k *key) KeyMetadata {
-	return KeyMetadata{
-		AWSAccountId:          s.account,
-		KeyId:                 k.id.String(),
+	arn, _ := iam.ParseARN(k.arn) // an AWS owned key has another account than the service
+	m := KeyMetadata{
+		AWSAccountId:          arn.Account,
+		KeyId:                 k.name(),
 		Arn:                   k.arn,
 		CreationDate:          Timestamp{k.created},
-		Enabled:               k.state == Enabled,
+		Enabled:               k.status() == Enabled,
 		Description:           k.description,
-		KeyUsage:              "ENCRYPT_DECRYPT",
-		KeyState:              k.state,
+		KeyUsage:              k.usage,
+		KeyState:              k.status(),
 		DeletionDate:          Timestamp{k.deletion},
-		Origin:                "AWS_KMS",
-		KeyManager:            "CUSTOMER",
-		CustomerMasterKeySpec: symmetric,
-		KeySpec:               symmetric,
-		EncryptionAlgorithms:  []string{symmetric},
-		CurrentKeyMaterialId:  k.current.String(),
+		Origin:                k.origin,
+		KeyManager:            cmp.Or(k.manager, "CUSTOMER"),
+		CustomerMasterKeySpec: k.spec,
+		KeySpec:               k.spec,
+		MultiRegion:           k.multiRegion,
 	}
+	m.EncryptionAlgorithms, m.SigningAlgorithms, m.MacAlgorithms, m.KeyAgreementAlgorithms = kinds[k.spec].algorithms(k.usage)
+	if k.usage == encapsulateDecapsulate {
+		m.EncapsulationAlgorithms = slices.Clone(kinds[k.spec].encapsulation)
+	}
+	if k.multiRegion {
+		m.MultiRegionConfiguration = &MultiRegionConfiguration{MultiRegionKeyType: "PRIMARY",
+			PrimaryKey: MultiRegionKey{k.arn, s.region}, ReplicaKeys: []MultiRegionKey{}}
+	}
+	if k.store != nil {
+		m.CustomKeyStoreId, m.CloudHsmClusterId = k.store.id, k.store.cluster
+	}
+	if v := k.current; v != nil && k.spec == symmetric && k.store == nil {
+		m.CurrentKeyMaterialId = v.String()
+	}
+	if v := k.current; v != nil && k.origin == "EXTERNAL" && v.material != nil {
+		m.ExpirationModel, m.ValidTo = "KEY_MATERIAL_DOES_NOT_EXPIRE", Timestamp{v.expires}
+		if !v.expires.IsZero() {
+			m.ExpirationModel = "KEY_MATERIAL_EXPIRES"
+		}
+	}
+	return m
 }
 
 func (s *Service) keyARN(id string) string {
@@ -113,6 +119,9 @@ func (s *Service) find(c *call, action, keyID string, by naming) (*key, string, 
 		if arn.Region != s.region {
 			return nil, "", errRegion(arn.Region)
 		}
+		if k := s.owned[keyID]; k != nil && iam.SameService(k.owner, c.caller.Service) {
+			return s.view(c, k), "", nil
+		}
 		if arn.Account != s.account {
 			return nil, "", errForeign(c.caller, action)
 		}
@@ -130,13 +139,18 @@ func (s *Service) find(c *call, action, keyID string, by naming) (*key, string, 
 		if by != byKeyOrAlias {
 			return nil, "", errKeyID(keyID)
 		}
-		a := s.aliases[id]
+		a := s.aliasesFor(c)[id]
 		if a == nil {
+			c.wanting(id)
 			return nil, "", errAliasUnknown(s.aliasARN(id))
 		}
-		return a.target, id, nil
+		k := s.view(c, a.target)
+		if k == nil {
+			return nil, "", errAliasUnknown(s.aliasARN(id))
+		}
+		return k, id, nil
 	}
-	if k := s.keys[id]; k != nil {
+	if k := s.view(c, s.keys[id]); k != nil {
 		return k, "", nil
 	}
 	if wellFormed(id) {

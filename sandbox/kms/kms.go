@@ -9,10 +9,13 @@
 package kms
 
 import (
+	"crypto/rand"
 	"math"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"loadkms/sandbox/clock"
 	"loadkms/sandbox/iam"
@@ -27,6 +30,20 @@ type Options struct {
 	Clock *clock.Clock
 	// Directory knows the callers and what their own policies allow; default: a new one.
 	Directory *iam.Directory
+	// StoreDelay is how long a custom key store takes to connect and to disconnect, in sandbox time;
+	// default 1 minute. AWS promises up to 20.
+	StoreDelay time.Duration
+	// Rotation is how long an on-demand rotation takes, in sandbox time; default 0, at once. AWS takes
+	// some seconds.
+	Rotation time.Duration
+	// Quotas limit requests; default none. AWSQuotas has those of AWS.
+	Quotas Quotas
+	// Consistency is how long changes take to be seen, in sandbox time; default 0. See
+	// [Service.SetConsistency].
+	Consistency time.Duration
+	// ServiceEvents is told what KMS does by itself; nil for nobody. It runs while the service is
+	// locked: it must return soon, and must not call the service.
+	ServiceEvents func(ServiceEvent)
 	// PreHook is the first hook; see [Service.SetPreHook].
 	PreHook func(op string, c iam.Caller) error
 }
@@ -38,9 +55,15 @@ type Service struct {
 	directory       *iam.Directory
 	hook            atomic.Pointer[func(op string, c iam.Caller) error]
 
-	// nextDeletion is when the next key is due to be gone, in Unix nanoseconds, so that the many calls
+	rotation time.Duration      // how long an on-demand rotation takes
+	events   func(ServiceEvent) // or nil
+	tokenKey [32]byte           // seals grant tokens
+	throttle atomic.Pointer[throttle]
+	delay    atomic.Int64 // until changes are seen, in nanoseconds
+
+	// nextDue is when settle has something to do next, in Unix nanoseconds, so that the many calls
 	// which find nothing due need no lock.
-	nextDeletion atomic.Int64
+	nextDue atomic.Int64
 
 	// mu guards everything below and all that hangs on it, except key material, which is immutable. It
 	// is held while a request is looked up, authorized and checked, or changes something; never across
@@ -48,6 +71,14 @@ type Service struct {
 	mu      sync.RWMutex
 	keys    map[string]*key   // by key id
 	aliases map[string]*alias // by name, with "alias/"
+
+	owned      map[string]*key // AWS owned keys, by ARN; they are not among keys
+	aliasPasts []aliasPast     // what aliases were, the oldest first; empty unless delay is set
+
+	stores map[string]*store // custom key stores, by id
+
+	tokens     *material     // under which import tokens are sealed
+	storeDelay time.Duration // how long a custom key store takes to connect or disconnect
 }
 
 // New returns a KMS without keys.
@@ -67,9 +98,16 @@ func New(o Options) *Service {
 	if o.Directory == nil {
 		o.Directory = iam.NewDirectory(o.Account)
 	}
+	if o.StoreDelay <= 0 {
+		o.StoreDelay = time.Minute
+	}
 	s := &Service{account: o.Account, region: o.Region, clock: o.Clock, directory: o.Directory,
-		keys: map[string]*key{}, aliases: map[string]*alias{}}
-	s.nextDeletion.Store(math.MaxInt64)
+		keys: map[string]*key{}, owned: map[string]*key{}, aliases: map[string]*alias{}, stores: map[string]*store{}, storeDelay: o.StoreDelay, tokens: newMaterial(uuid.Nil)}
+	s.nextDue.Store(math.MaxInt64)
+	rand.Read(s.tokenKey[:]) // never fails
+	s.rotation, s.events = o.Rotation, o.ServiceEvents
+	s.SetConsistency(o.Consistency)
+	s.SetQuotas(o.Quotas)
 	s.SetPreHook(o.PreHook)
 	return s
 }
@@ -82,34 +120,19 @@ func (s *Service) SetPreHook(hook func(op string, c iam.Caller) error) { s.hook.
 // Directory returns who may call, for those who add roles or access keys.
 func (s *Service) Directory() *iam.Directory { return s.directory }
 
-// bury removes the keys whose waiting period has ended, with their aliases and grants.
-func (s *Service) bury(now time.Time) {
-	if now.UnixNano() < s.nextDeletion.Load() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// bury removes the keys whose waiting period has ended, with their aliases and grants. s.mu must be
+// held for writing.
+func (s *Service) bury(a *agenda) {
 	for id, k := range s.keys {
-		if k.deletion.IsZero() || now.Before(k.deletion) {
+		if !a.due(k.deletion) {
 			continue
 		}
 		delete(s.keys, id)
+		s.announce(ServiceEvent{"DeleteKey", k.deletion, k.arn, id})
 		for name, a := range s.aliases {
 			if a.target == k {
 				delete(s.aliases, name)
 			}
 		}
 	}
-	s.planBurial()
-}
-
-// planBurial sets nextDeletion anew. s.mu must be held for writing.
-func (s *Service) planBurial() {
-	next := int64(math.MaxInt64)
-	for _, k := range s.keys {
-		if !k.deletion.IsZero() {
-			next = min(next, k.deletion.UnixNano())
-		}
-	}
-	s.nextDeletion.Store(next)
 }

@@ -2,6 +2,8 @@ package kms
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,9 +18,16 @@ type call struct {
 	// has reports whether the request had a member at all; nil for a call in this process, where an
 	// empty member is an absent one.
 	has func(member string) bool
+
+	tokens  []string  // the request's grant tokens
+	sameKey string    // of ReEncrypt: whether its two keys are one, as conditions have it
+	changes bool      // the operation is one of changes
+	uses    bool      // the operation is one of uses
+	touched [2]*usage // of the keys that the operation uses
+	wants   string    // the alias of an AWS managed key that was asked for and is not there
 }
 
-func (c *call) validation() *validation { return &validation{has: c.has} }
+func (c *call) validation() *validation { return &validation{has: c.has, call: c} }
 
 // An operation is one of KMS's operations, with its request and response. It is one entry of the
 // table operations and one method of Service; both end in invoke, so that a call in this process and
@@ -77,13 +86,21 @@ func (o operation[In, Out]) invoke(s *Service, c iam.Caller, requestID string, i
 			return nil, hooked(err, requestID)
 		}
 	}
-	cl := &call{caller: c, now: s.clock.Now(), has: has}
-	s.bury(cl.now)
+	cl := &call{caller: c, now: s.clock.Now(), has: has, changes: changes[o.name], uses: uses[o.name]}
+	if err := s.take(o.name, cl.now); err != nil {
+		err.RequestID = requestID
+		return nil, err
+	}
+	s.settle(cl.now)
 	out, err := o.run(s, cl, in)
+	if err != nil && s.provide(cl, o.name) {
+		out, err = o.run(s, cl, in)
+	}
 	if err != nil {
 		err.RequestID = requestID
 		return nil, err
 	}
+	cl.used(o.name, requestID)
 	return out, nil
 }
 
@@ -101,41 +118,66 @@ func hooked(err error, requestID string) *Error {
 	return e
 }
 
-// operations are the operations the sandbox has. To add one: write its request, response and run in
-// a file of its family, give it a method of Service, and enter it here and out of missing.
+// operations are all operations of the API model. To add one: write its request, response and run in a
+// file of its family, give it a method of Service, and enter it here.
 var operations = map[string]handler{
-	"CancelKeyDeletion":               cancelKeyDeletion,
-	"CreateAlias":                     createAlias,
-	"CreateGrant":                     createGrant,
-	"CreateKey":                       createKey,
-	"Decrypt":                         decrypt,
-	"DeleteAlias":                     deleteAlias,
-	"DescribeKey":                     describeKey,
-	"DisableKey":                      disableKey,
-	"EnableKey":                       enableKey,
-	"Encrypt":                         encrypt,
-	"GenerateDataKey":                 generateDataKey,
-	"GenerateDataKeyWithoutPlaintext": generateDataKeyWithoutPlaintext,
-	"GetKeyPolicy":                    getKeyPolicy,
-	"ListAliases":                     listAliases,
-	"ListGrants":                      listGrants,
-	"ListKeys":                        listKeys,
-	"PutKeyPolicy":                    putKeyPolicy,
-	"ReEncrypt":                       reEncrypt,
-	"RevokeGrant":                     revokeGrant,
-	"ScheduleKeyDeletion":             scheduleKeyDeletion,
-	"UpdateAlias":                     updateAlias,
+	"CancelKeyDeletion":                   cancelKeyDeletion,
+	"ConnectCustomKeyStore":               connectCustomKeyStore,
+	"CreateAlias":                         createAlias,
+	"CreateCustomKeyStore":                createCustomKeyStore,
+	"CreateGrant":                         createGrant,
+	"CreateKey":                           createKey,
+	"Decapsulate":                         decapsulate,
+	"Decrypt":                             decrypt,
+	"DeleteAlias":                         deleteAlias,
+	"DeleteCustomKeyStore":                deleteCustomKeyStore,
+	"DeleteImportedKeyMaterial":           deleteImportedKeyMaterial,
+	"DeriveSharedSecret":                  deriveSharedSecret,
+	"DescribeCustomKeyStores":             describeCustomKeyStores,
+	"DescribeKey":                         describeKey,
+	"DisableKey":                          disableKey,
+	"DisableKeyRotation":                  disableKeyRotation,
+	"DisconnectCustomKeyStore":            disconnectCustomKeyStore,
+	"EnableKey":                           enableKey,
+	"EnableKeyRotation":                   enableKeyRotation,
+	"Encapsulate":                         encapsulate,
+	"Encrypt":                             encrypt,
+	"GenerateDataKey":                     generateDataKey,
+	"GenerateDataKeyPair":                 generateDataKeyPair,
+	"GenerateDataKeyPairWithoutPlaintext": generateDataKeyPairWithoutPlaintext,
+	"GenerateDataKeyWithoutPlaintext":     generateDataKeyWithoutPlaintext,
+	"GenerateMac":                         generateMac,
+	"GenerateRandom":                      generateRandom,
+	"GetKeyLastUsage":                     getKeyLastUsage,
+	"GetKeyPolicy":                        getKeyPolicy,
+	"GetKeyRotationStatus":                getKeyRotationStatus,
+	"GetParametersForImport":              getParametersForImport,
+	"GetPublicKey":                        getPublicKey,
+	"ImportKeyMaterial":                   importKeyMaterial,
+	"ListAliases":                         listAliases,
+	"ListGrants":                          listGrants,
+	"ListKeyPolicies":                     listKeyPolicies,
+	"ListKeyRotations":                    listKeyRotations,
+	"ListKeys":                            listKeys,
+	"ListResourceTags":                    listResourceTags,
+	"ListRetirableGrants":                 listRetirableGrants,
+	"PutKeyPolicy":                        putKeyPolicy,
+	"ReEncrypt":                           reEncrypt,
+	"ReplicateKey":                        replicateKey,
+	"RetireGrant":                         retireGrant,
+	"RevokeGrant":                         revokeGrant,
+	"RotateKeyOnDemand":                   rotateKeyOnDemand,
+	"ScheduleKeyDeletion":                 scheduleKeyDeletion,
+	"Sign":                                sign,
+	"TagResource":                         tagResource,
+	"UntagResource":                       untagResource,
+	"UpdateAlias":                         updateAlias,
+	"UpdateCustomKeyStore":                updateCustomKeyStore,
+	"UpdateKeyDescription":                updateKeyDescription,
+	"UpdatePrimaryRegion":                 updatePrimaryRegion,
+	"Verify":                              verify,
+	"VerifyMac":                           verifyMac,
 }
 
-// missing are the operations that AWS has and the sandbox does not.
-var missing = map[string]bool{
-	"ConnectCustomKeyStore": true, "CreateCustomKeyStore": true, "Decapsulate": true, "DeleteCustomKeyStore": true,
-	"DeleteImportedKeyMaterial": true, "DeriveSharedSecret": true, "DescribeCustomKeyStores": true,
-	"DisableKeyRotation": true, "DisconnectCustomKeyStore": true, "EnableKeyRotation": true, "Encapsulate": true,
-	"GenerateDataKeyPair": true, "GenerateDataKeyPairWithoutPlaintext": true, "GenerateMac": true,
-	"GenerateRandom": true, "GetKeyLastUsage": true, "GetKeyRotationStatus": true, "GetParametersForImport": true,
-	"GetPublicKey": true, "ImportKeyMaterial": true, "ListKeyPolicies": true, "ListKeyRotations": true,
-	"ListResourceTags": true, "ListRetirableGrants": true, "ReplicateKey": true, "RetireGrant": true,
-	"RotateKeyOnDemand": true, "Sign": true, "TagResource": true, "UntagResource": true, "UpdateCustomKeyStore": true,
-	"UpdateKeyDescription": true, "UpdatePrimaryRegion": true, "Verify": true, "VerifyMac": true,
-}
+// Operations returns the names of all operations, sorted.
+func Operations() []string { return slices.Sorted(maps.Keys(operations)) }

@@ -25,10 +25,32 @@ type PutKeyPolicyRequest struct {
 	BypassPolicyLockoutSafetyCheck bool `json:",omitempty"`
 }
 
+// A ListKeyPoliciesRequest asks for the next page of the names of a key's policies.
+type ListKeyPoliciesRequest struct {
+	KeyId  string `json:",omitempty"`
+	Limit  *int32 `json:",omitempty"` // 1 to 1000; default 100
+	Marker string `json:",omitempty"` // NextMarker of the page before
+}
+
+// A ListKeyPoliciesResponse is one page of names.
+type ListKeyPoliciesResponse struct {
+	PolicyNames []string
+	NextMarker  string `json:",omitempty"`
+	Truncated   bool
+}
+
 var (
+	listKeyPolicies = operation[ListKeyPoliciesRequest, ListKeyPoliciesResponse]{"ListKeyPolicies", (*Service).listKeyPolicies}
+
 	getKeyPolicy = operation[GetKeyPolicyRequest, GetKeyPolicyResponse]{"GetKeyPolicy", (*Service).getKeyPolicy}
 	putKeyPolicy = operation[PutKeyPolicyRequest, nothing]{"PutKeyPolicy", (*Service).putKeyPolicy}
 )
+
+// ListKeyPolicies lists the names of a key's policies: always "default" alone. It works in every
+// state.
+func (s *Service) ListKeyPolicies(c iam.Caller, in *ListKeyPoliciesRequest) (*ListKeyPoliciesResponse, error) {
+	return listKeyPolicies.call(s, c, in)
+}
 
 // GetKeyPolicy returns a key's policy. It works in every state.
 func (s *Service) GetKeyPolicy(c iam.Caller, in *GetKeyPolicyRequest) (*GetKeyPolicyResponse, error) {
@@ -76,6 +98,26 @@ func policyName(name string) *Error {
 		return nil
 	}
 	return refuse("NotFoundException", "No such policy exists")
+}
+
+func (s *Service) listKeyPolicies(c *call, in *ListKeyPoliciesRequest) (*ListKeyPoliciesResponse, *Error) {
+	v := c.validation()
+	v.required("KeyId", in.KeyId, 2048)
+	v.between("Limit", in.Limit, 1, 1000)
+	v.optional("Marker", in.Marker, 1, 1024)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if _, err := s.manage(c, "ListKeyPolicies", in.KeyId, nil, access{}); err != nil {
+		return nil, err
+	}
+	page, next, err := paginate([]string{"default"}, func(n string) string { return n }, in.Marker, in.Limit, 100)
+	if err != nil {
+		return nil, err
+	}
+	return &ListKeyPoliciesResponse{PolicyNames: append([]string{}, page...), NextMarker: next, Truncated: next != ""}, nil
 }
 
 func (s *Service) getKeyPolicy(c *call, in *GetKeyPolicyRequest) (*GetKeyPolicyResponse, *Error) {

@@ -66,9 +66,10 @@ func TestWire(t *testing.T) {
 			`{"Message":"User: arn:aws:sts::123456789012:assumed-role/qldb-kms-get-record-role/get-record is not authorized to perform: kms:ListKeys on resource: * because no identity-based policy allows the kms:ListKeys action","__type":"AccessDeniedException"}`},
 		{"unknown operation", "TrentService.MakeCoffee", `{}`, nil, 400, `{"__type":"UnknownOperationException"}`},
 		{"another service's", "Coffee.DescribeKey", `{}`, nil, 400, `{"__type":"UnknownOperationException"}`},
-		{"one we do not have", "TrentService.ReplicateKey", `{}`, nil, 400, `{"__type":"UnsupportedOperationException","message":"the sandbox does not have ReplicateKey yet"}`},
-		{"a kind of key we do not have", "TrentService.CreateKey", `{"Origin":"EXTERNAL"}`, nil, 400,
-			`{"__type":"UnsupportedOperationException","message":"the sandbox does not have keys with Origin EXTERNAL yet"}`},
+		{"a kind of key we do not have", "TrentService.CreateKey", `{"KeySpec":"SM2","KeyUsage":"SIGN_VERIFY"}`, nil, 400,
+			`{"__type":"UnsupportedOperationException","message":"the sandbox does not have keys with KeySpec SM2: Go's standard library does not have SM2"}`},
+		{"no output, but a body", "TrentService.ConnectCustomKeyStore", `{"CustomKeyStoreId":"cks-1"}`, nil, 400,
+			`{"__type":"CustomKeyStoreNotFoundException","message":"Custom key store cks-1 does not exist."}`},
 		{"no authorization", "TrentService.ListKeys", `{}`, []string{"Authorization", ""}, 403, `{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}`},
 		{"bad authorization", "TrentService.ListKeys", `{}`, []string{"Authorization", "Bearer x"}, 403,
 			`{"__type":"IncompleteSignatureException","message":"Authorization header requires 'Credential' parameter."}`},
@@ -230,7 +231,7 @@ func TestRoundTrip(t *testing.T) {
 // TestDump: a fault and its restore leave no trace; the fault itself does.
 func TestDump(t *testing.T) {
 	r := newRig(t)
-	arn, id := r.newKey(t, kms.CreateKeyRequest{Description: "main", Tags: []kms.Tag{{TagKey: "a", TagValue: "b"}}})
+	arn, id := r.newKey(t, kms.CreateKeyRequest{Description: "main", Tags: []kms.Tag{{TagKey: "a", TagValue: "b"}, {TagKey: "0", TagValue: ""}}})
 	_, otherID := r.newKey(t, kms.CreateKeyRequest{})
 	if err := r.CreateAlias(r.admin, &kms.CreateAliasRequest{AliasName: "alias/x", TargetKeyId: id}); err != nil {
 		t.Fatal(err)
@@ -270,6 +271,21 @@ func TestDump(t *testing.T) {
 		}, func() {
 			_, err := r.CreateGrant(r.admin, grant)
 			must(err)
+		}},
+		{"tags", func() {
+			must(r.UntagResource(r.admin, &kms.UntagResourceRequest{KeyId: id, TagKeys: []string{"a"}}))
+		}, func() {
+			must(r.TagResource(r.admin, &kms.TagResourceRequest{KeyId: id, Tags: []kms.Tag{{TagKey: "a", TagValue: "b"}}}))
+		}},
+		{"rotation", func() {
+			must(r.EnableKeyRotation(r.admin, &kms.EnableKeyRotationRequest{KeyId: id}))
+		}, func() {
+			must(r.DisableKeyRotation(r.admin, &kms.DisableKeyRotationRequest{KeyId: id}))
+		}},
+		{"description", func() {
+			must(r.UpdateKeyDescription(r.admin, &kms.UpdateKeyDescriptionRequest{KeyId: id, Description: "x"}))
+		}, func() {
+			must(r.UpdateKeyDescription(r.admin, &kms.UpdateKeyDescriptionRequest{KeyId: id, Description: "main"}))
 		}},
 		{"deletion", func() {
 			_, err := r.ScheduleKeyDeletion(r.admin, &kms.ScheduleKeyDeletionRequest{KeyId: id, PendingWindowInDays: &seven})

@@ -11,6 +11,7 @@ import (
 type validation struct {
 	problems []string
 	has      func(member string) bool // as in call.has
+	call     *call
 }
 
 func (v *validation) add(format string, args ...any) {
@@ -104,8 +105,10 @@ func (v *validation) pattern(member, s string, re *regexp.Regexp) {
 	}
 }
 
-// tokens checks grant tokens: at most ten, each of them with the length of one.
+// tokens checks grant tokens: at most ten, each of them with the length of one. The call keeps them,
+// for authorize.
 func (v *validation) tokens(tokens []string) {
+	v.call.tokens = tokens
 	if len(tokens) > 10 {
 		v.add("Value '[%s]' at 'grantTokens' %s have length less than or equal to 10", strings.Join(tokens, ", "), constraint)
 	}
@@ -118,10 +121,10 @@ func (v *validation) tokens(tokens []string) {
 
 // The sets of values that members are checked against.
 var (
-	keyUsages = []string{"SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"}
+	keyUsages = []string{"SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"}
 	keySpecs  = []string{"RSA_2048", "RSA_3072", "RSA_4096", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521",
 		"ECC_SECG_P256K1", "SYMMETRIC_DEFAULT", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512", "SM2", "ML_DSA_44",
-		"ML_DSA_65", "ML_DSA_87", "ECC_NIST_EDWARDS25519"}
+		"ML_DSA_65", "ML_DSA_87", "ECC_NIST_EDWARDS25519", "ML_KEM_512", "ML_KEM_768", "ML_KEM_1024"}
 	origins              = []string{"AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"}
 	encryptionAlgorithms = []string{symmetric, "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"}
 	dataKeySpecs         = []string{"AES_256", "AES_128"}
@@ -131,11 +134,3 @@ var (
 
 // symmetric is the key spec, and the encryption algorithm, of symmetric keys.
 const symmetric = "SYMMETRIC_DEFAULT"
-
-// algorithm checks an EncryptionAlgorithm against a symmetric key.
-func algorithm(s string) *Error {
-	if s == "" || s == symmetric {
-		return nil
-	}
-	return refuse("InvalidKeyUsageException", "Algorithm %s and key spec %s are incompatible.", s, symmetric)
-}

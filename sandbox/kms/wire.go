@@ -80,9 +80,6 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, id string) (any,
 	}
 	h, ok := operations[operation]
 	if !ok {
-		if missing[operation] {
-			return nil, errNotYet(operation)
-		}
 		return nil, refuse("UnknownOperationException", "")
 	}
 	credential, err := iam.ParseAuthorization(r.Header.Get("Authorization"))

@@ -36,10 +36,11 @@ func recordNonce(buf *[12]byte, a address) []byte {
 	return buf[:]
 }
 
-func sealRecord(aead cipher.AEAD, dst []byte, ledger string, a address, doc []byte) []byte {
+// sealRecord seals a record where it is; behind it there must be room for the tag.
+func sealRecord(aead cipher.AEAD, ledger string, a address, plain []byte) {
 	var nonce [12]byte
 	var ad [40]byte
-	return aead.Seal(dst, recordNonce(&nonce, a), doc, additional(&ad, 'r', ledger, a))
+	aead.Seal(plain[:0], recordNonce(&nonce, a), plain, additional(&ad, 'r', ledger, a))
 }
 
 func openRecord(aead cipher.AEAD, dst []byte, ledger string, a address, sealed []byte) ([]byte, error) {

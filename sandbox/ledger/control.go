@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"loadkms/sandbox/iam"
 )
@@ -25,11 +26,14 @@ type CreateLedgerRequest struct {
 	Tags               map[string]string
 	PermissionsMode    string
 	DeletionProtection *bool
-	KmsKey             string // a key id or ARN, an alias name or ARN
+	KmsKey             string // a key id or ARN, an alias name or ARN; "" means the key that AWS owns
+
+	// AtOnce makes the ledger ACTIVE at once, whatever [Options.Create] says. No request has it.
+	AtOnce bool `json:"-"`
 }
 
-// A CreateLedgerResponse describes a ledger that is being created. The sandbox is done at once, but
-// says CREATING, as QLDB does.
+// A CreateLedgerResponse describes a ledger that is being created: its State is CREATING even if it will
+// not be so for any time.
 type CreateLedgerResponse struct {
 	Name               string
 	Arn                string
@@ -85,12 +89,6 @@ type LedgerSummary struct {
 	CreationDateTime Time
 }
 
-// The states of a ledger that the sandbox shows; it deletes at once.
-const (
-	stateCreating = "CREATING"
-	stateActive   = "ACTIVE"
-)
-
 // CreateLedger creates a ledger, with a grant for the service on its key, as the caller. The errors
 // of this and the other methods of the control plane are *Error; another error means that KMS could
 // not be reached.
@@ -102,10 +100,14 @@ func (s *Service) CreateLedger(ctx context.Context, c iam.Caller, in *CreateLedg
 	if err := checkMode(in.PermissionsMode); err != nil {
 		return nil, err
 	}
-	if in.KmsKey == "" || in.KmsKey == ownedKey {
-		return nil, ownedKeyUnsupported()
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
 	}
-	key, err := s.usable(ctx, c, in.KmsKey)
+	name := in.KmsKey
+	if name == "" {
+		name = ownedKey
+	}
+	key, err := s.usable(ctx, c, name)
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +135,12 @@ func (s *Service) CreateLedger(ctx context.Context, c iam.Caller, in *CreateLedg
 func (s *Service) newLedger(c iam.Caller, in *CreateLedgerRequest) *ledger {
 	l := &ledger{service: s, name: in.Name, id: randomID(), created: s.o.Clock.Now(),
 		arn:    "arn:aws:qldb:" + s.o.Region + ":" + s.o.Account + ":ledger/" + in.Name,
-		tables: map[string]*table{}, tags: map[string]string{}, grants: map[string]string{},
+		strand: randomID(), names: newNames(), tables: map[string]*table{}, tags: map[string]string{}, grants: map[string]string{},
 		mode: in.PermissionsMode, protected: in.DeletionProtection == nil || *in.DeletionProtection}
+	l.allowsAll.Store(l.mode == "ALLOW_ALL")
+	if !in.AtOnce {
+		l.ready = l.created.Add(s.o.Create)
+	}
 	l.ended, l.end = context.WithCancel(context.Background())
 	maps.Copy(l.tags, in.Tags)
 	if isAlias(in.KmsKey) {
@@ -143,18 +149,27 @@ func (s *Service) newLedger(c iam.Caller, in *CreateLedgerRequest) *ledger {
 	l.keys = &hierarchy{keys: s.o.Keys, clock: s.o.Clock, cache: s.o.KeyCache, probe: s.o.RecoveryProbe,
 		segmentsPerNode: s.o.segmentsPerNode,
 		service:         iam.Caller{Service: "qldb.amazonaws.com", Account: s.o.Account, SourceARN: l.arn}}
-	l.journal = newJournal(l.id, l.keys)
+	l.journal = newJournal(l.id, l.created, l.keys)
 	return l
 }
 
-// admits reports why there can be no ledger with this name, or nil.
+// admits reports why there can be no ledger with this name, or nil. It forgets the ledgers that are
+// gone.
 func (s *Service) admits(name string) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n, l := range s.ledgers {
+		if l.over() {
+			delete(s.ledgers, n)
+		}
+	}
+	l := s.ledgers[name]
 	switch {
 	case s.closed:
 		return errClosed
-	case s.ledgers[name] != nil:
+	case l != nil && l.state() == stateDeleting:
+		return inUse(name, "Ledger is being deleted")
+	case l != nil:
 		return &Error{Status: 409, Code: "ResourceAlreadyExistsException", ResourceType: "Ledger", ResourceName: name,
 			Message: "The Ledger with name " + name + " already exists"}
 	case len(s.ledgers) >= maxLedgers:
@@ -192,10 +207,10 @@ func (s *Service) DescribeLedger(ctx context.Context, _ iam.Caller, name string,
 	if _, err := l.keys.unlock(ctx); err != nil && !errors.As(err, new(*Error)) {
 		return nil, err
 	}
-	encryption := l.keys.describe()
+	encryption, state := l.keys.describe(), l.state()
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return &DescribeLedgerResponse{Name: l.name, Arn: l.arn, State: stateActive, CreationDateTime: Time(l.created),
+	return &DescribeLedgerResponse{Name: l.name, Arn: l.arn, State: state, CreationDateTime: Time(l.created),
 		PermissionsMode: l.mode, DeletionProtection: l.protected, EncryptionDescription: encryption}, nil
 }
 
@@ -228,6 +243,9 @@ func (s *Service) UpdateLedger(ctx context.Context, c iam.Caller, name string, i
 	if err != nil {
 		return nil, err
 	}
+	if err := l.present(); err != nil {
+		return nil, err
+	}
 	if in.KmsKey != nil {
 		if err := l.changeTo(ctx, c, *in.KmsKey); err != nil {
 			return nil, err
@@ -246,9 +264,6 @@ func (s *Service) UpdateLedger(ctx context.Context, c iam.Caller, name string, i
 func (l *ledger) changeTo(ctx context.Context, c iam.Caller, name string) error {
 	if name == "" {
 		return invalidParameter("KmsKey", "The KMS key must not be empty")
-	}
-	if name == ownedKey {
-		return ownedKeyUnsupported()
 	}
 	l.changing.Lock()
 	defer l.changing.Unlock()
@@ -292,32 +307,38 @@ func (s *Service) UpdateLedgerPermissionsMode(_ context.Context, _ iam.Caller, n
 	if err := checkMode(mode); err != nil {
 		return nil, err
 	}
+	if err := l.present(); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mode = mode
+	l.allowsAll.Store(mode == "ALLOW_ALL")
 	return &UpdateLedgerPermissionsModeResponse{Name: l.name, Arn: l.arn, PermissionsMode: mode}, nil
 }
 
-// DeleteLedger deletes a ledger without deletion protection, at once, and gives its grants back.
+// DeleteLedger deletes a ledger without deletion protection and gives its grants back. It is of no use
+// at once, and gone after [Options.Delete].
 func (s *Service) DeleteLedger(ctx context.Context, _ iam.Caller, name string) error {
 	l, err := s.find(name)
 	if err != nil {
 		return err
 	}
-	l.mu.RLock()
-	protected := l.protected
-	l.mu.RUnlock()
-	if protected {
-		return preconditionNotMet(name, "Preventing deletion of ledger "+name+" with DeletionProtection enabled")
+	if err := l.present(); err != nil {
+		return err
 	}
-	s.mu.Lock()
-	gone := s.ledgers[name] != l
-	if !gone {
-		delete(s.ledgers, name)
+	l.mu.Lock()
+	switch {
+	case !l.goneAt.IsZero():
+		err = inUse(name, "Ledger is being deleted")
+	case l.protected:
+		err = preconditionNotMet(name, "Preventing deletion of ledger "+name+" with DeletionProtection enabled")
+	default:
+		l.goneAt = s.o.Clock.Now().Add(s.o.Delete)
 	}
-	s.mu.Unlock()
-	if gone {
-		return notFound(name)
+	l.mu.Unlock()
+	if err != nil {
+		return err
 	}
 	l.end()
 	l.changing.Lock()
@@ -329,32 +350,42 @@ func (s *Service) DeleteLedger(ctx context.Context, _ iam.Caller, name string) e
 	return nil
 }
 
-// ListLedgers returns all ledgers, by name. They are at most five, so there are no pages.
+// ListLedgers returns all ledgers, by name.
 func (s *Service) ListLedgers(context.Context, iam.Caller) []LedgerSummary {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	all := []LedgerSummary{}
 	for _, l := range s.ledgers {
-		all = append(all, LedgerSummary{Name: l.name, State: stateActive, CreationDateTime: Time(l.created)})
+		if !l.over() {
+			all = append(all, LedgerSummary{Name: l.name, State: l.state(), CreationDateTime: Time(l.created)})
+		}
 	}
 	slices.SortFunc(all, func(a, b LedgerSummary) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
-// CreateTable creates a table with an index on the field id, and returns its id.
-func (s *Service) CreateTable(_ context.Context, _ iam.Caller, name, tableName string) (string, error) {
+// CreateTable creates a table with an index on the field id, whatever the caller's permissions, and
+// returns its id. It is for whoever sets a ledger up; it leaves behind what the two statements would.
+func (s *Service) CreateTable(ctx context.Context, _ iam.Caller, name, tableName string) (string, error) {
 	l, err := s.find(name)
 	if err != nil {
 		return "", err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.tables[tableName] != nil {
-		return "", badRequest("Table with name: USER.%s already exists", tableName)
+	open, err := l.keys.unlock(ctx)
+	if err != nil {
+		return "", err
 	}
-	t := newTable(tableName)
-	l.tables[tableName] = t
-	return t.id, nil
+	x := l.newTransaction()
+	x.begin("CREATE TABLE "+tableName, nil)
+	t, err := x.createTable(tableName)
+	if err != nil {
+		return "", err
+	}
+	x.begin("CREATE INDEX ON "+tableName+" (id)", nil)
+	if _, err := x.createIndex(t, idPath); err != nil {
+		return "", err
+	}
+	return t.id, x.commit(ctx, open)
 }
 
 // tag finds the ledger that an ARN names and runs f on its tags.
@@ -379,8 +410,29 @@ func (s *Service) ListTagsForResource(_ context.Context, _ iam.Caller, arn strin
 // maxTags is QLDB's limit of tags on a resource.
 const maxTags = 200
 
+// checkTags reports why there can be no such tags, or nil.
+func checkTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return invalidParameter("Tags", "A resource has at most %d tags", maxTags)
+	}
+	for k, v := range tags {
+		switch {
+		case utf8.RuneCountInString(k) < 1 || utf8.RuneCountInString(k) > 128:
+			return invalidParameter("Tags", "A tag's key must have 1 to 128 characters")
+		case utf8.RuneCountInString(v) > 256:
+			return invalidParameter("Tags", "A tag's value must have at most 256 characters")
+		case strings.HasPrefix(strings.ToLower(k), "aws:"):
+			return invalidParameter("Tags", "A tag's key must not begin with aws:")
+		}
+	}
+	return nil
+}
+
 // TagResource sets tags of the ledger with this ARN.
 func (s *Service) TagResource(_ context.Context, _ iam.Caller, arn string, tags map[string]string) error {
+	if err := checkTags(tags); err != nil {
+		return err
+	}
 	return s.tag(arn, func(all map[string]string) error {
 		merged := maps.Clone(all)
 		maps.Copy(merged, tags)
@@ -444,11 +496,6 @@ func checkMode(mode string) error {
 		return invalidParameter("PermissionsMode", "The permissions mode must be one of ALLOW_ALL, STANDARD")
 	}
 	return nil
-}
-
-func ownedKeyUnsupported() error {
-	return invalidParameter("KmsKey", "The sandbox's ledgers need a customer managed key; "+
-		"a key owned by AWS is not supported")
 }
 
 // A Time is a point in time that travels as seconds since 1970 with three decimals.

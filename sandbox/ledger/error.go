@@ -10,6 +10,7 @@ type Error struct {
 	ResourceType  string // of the errors about a resource
 	ResourceName  string
 	ParameterName string // of InvalidParameterException
+	Reason        string // of a session's BadRequestException, as its Code
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("qldb: %s: %s", e.Code, e.Message) }
@@ -20,7 +21,9 @@ const (
 	CodeBadRequest       = "BadRequestException"
 	CodeInvalidParameter = "InvalidParameterException"
 	CodeInvalidSession   = "InvalidSessionException"
+	CodeLimitExceeded    = "LimitExceededException"
 	CodeNotFound         = "ResourceNotFoundException"
+	CodeOccConflict      = "OccConflictException"
 )
 
 // inaccessible is what every command gets while KMS refuses the ledger its key. The text is the
@@ -53,4 +56,9 @@ func notFound(ledger string) *Error {
 func preconditionNotMet(ledger, message string) *Error {
 	return &Error{Status: 412, Code: "ResourcePreconditionNotMetException", ResourceType: "Ledger",
 		ResourceName: ledger, Message: message}
+}
+
+func inUse(ledger, message string) *Error {
+	return &Error{Status: 409, Code: "ResourceInUseException", ResourceType: "Ledger", ResourceName: ledger,
+		Message: message}
 }

@@ -76,8 +76,13 @@ type answer struct {
 // unlock returns the keys of the ledger, asking KMS for them if it is time. The error is a *Error if
 // KMS refused them, now or when it was last asked.
 func (h *hierarchy) unlock(ctx context.Context) (*openKeys, error) {
+	return h.unlockAt(ctx, h.clock.Now())
+}
+
+// unlockAt is unlock for whoever knows what time it is.
+func (h *hierarchy) unlockAt(ctx context.Context, now time.Time) (*openKeys, error) {
 	a := h.answer.Load()
-	if a == nil || !h.clock.Now().Before(a.until) {
+	if a == nil || !now.Before(a.until) {
 		var err error
 		if a, err = h.ask(ctx, false); err != nil {
 			return nil, err

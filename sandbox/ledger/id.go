@@ -1,11 +1,9 @@
 package ledger
 
 import (
-	"crypto/rand"
+	"loadkms/sandbox/ion"
 	"math"
-	"math/big"
 	"strconv"
-	"strings"
 )
 
 // An ID is the value of a document's field id: a whole number, or a text. Other numbers are texts of
@@ -58,10 +56,29 @@ func numberOf(s string) ID {
 	return ID{text: "#" + strconv.FormatFloat(f, 'g', -1, 64)}
 }
 
-// randomID returns 128 random bits as 22 letters and digits, the form of QLDB's own ids.
-func randomID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	s := new(big.Int).SetBytes(b[:]).Text(62)
-	return strings.Repeat("0", 22-len(s)) + s
+// idOf returns under which value an index has v. Values that PartiQL has for equal are indexed under
+// one; a few others are too, which costs a look and no more, as every look-up compares again. Null is
+// equal to nothing and is not indexed.
+func idOf(v ion.Value) (ID, bool) {
+	if v.IsNull() {
+		return ID{}, false
+	}
+	switch v.Kind() {
+	case ion.KindInt:
+		if n, ok := v.AsInt(); ok {
+			return NumberID(n), true
+		}
+		n, _ := v.AsBigInt()
+		return numberOf(n.String()), true
+	case ion.KindFloat:
+		f, _ := v.AsFloat()
+		return FloatID(f), true
+	case ion.KindDecimal:
+		coefficient, exponent, _ := v.AsDecimal()
+		return numberOf(coefficient.String() + "e" + strconv.Itoa(int(exponent))), true
+	case ion.KindString, ion.KindSymbol:
+		s, _ := v.AsText()
+		return StringID(s), true
+	}
+	return ID{text: "=" + v.Key()}, true
 }

@@ -8,33 +8,39 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // segmentSize is how much one data key encrypts. 1 MiB: the memory of an empty ledger stays small,
 // and a data key's own memory does not count against its records'.
 const segmentSize = 1 << 20
 
-// headerSize is the length of what is written before a record: the length of its document.
-const headerSize = 4
+// lengthSize is the length of what is written before a record in the clear: its own length.
+const lengthSize = 4
 
-// A journal is the append-only store of a ledger's records. A record is never moved or changed, so
-// it may be read while others are written. Laws:
+// A journal is the append-only store of a ledger: the records of its blocks. A record is never moved
+// or changed, so it may be read while others are written. Laws:
 //
 //  1. A record's address is its segment's number and its offset therein. The address is its
 //     additional data, so a record that was moved or swapped does not open.
 //  2. Each segment has its own random data key, and the offset is the nonce: no nonce is ever used
 //     twice, because no offset is.
-//  3. A reader learns an address only from the index, after the record is whole.
+//  3. A reader learns an address only from an index or a list of places, after the record is whole.
+//  4. A block is there when its place is set. What was written for a block that never came stays
+//     behind, unreachable.
 type journal struct {
 	ledger    string // the ledger's id
+	born      time.Time
 	hierarchy *hierarchy
+	blocks    places // by sequence number
 
 	segments atomic.Pointer[[]*segment]
 
-	// mu guards the field below and adding segments. It is held for a KMS call when a segment needs a
+	// mu guards the fields below and adding segments. It is held for a KMS call when a segment needs a
 	// new node, once in segmentsPerNode segments.
 	mu   sync.Mutex
-	used int // bytes used of the last segment
+	used int    // bytes used of the last segment
+	next uint32 // the next block's sequence number
 }
 
 type segment struct {
@@ -44,44 +50,78 @@ type segment struct {
 	buf    []byte // allocated whole
 }
 
-// An address is where a record lies.
-type address struct{ segment, offset uint32 }
-
-func newJournal(ledger string, h *hierarchy) *journal {
-	j := &journal{ledger: ledger, hierarchy: h}
+func newJournal(ledger string, born time.Time, h *hierarchy) *journal {
+	j := &journal{ledger: ledger, born: born, hierarchy: h}
 	j.segments.Store(&[]*segment{})
 	return j
 }
 
-// append encrypts a document, with keys that are open, and returns where it lies.
-func (j *journal) append(ctx context.Context, open *openKeys, doc []byte) (address, error) {
-	size := headerSize + len(doc) + gcmOverhead
-	open, s, at, err := j.reserve(ctx, open, size)
-	if err != nil {
-		return address{}, err
-	}
-	aead, err := j.open(ctx, open, s)
-	if err != nil {
-		return address{}, err
-	}
-	a := address{s.number, uint32(at)}
-	binary.LittleEndian.PutUint32(s.buf[at:], uint32(len(doc)))
-	sealRecord(aead, s.buf[at+headerSize:at+headerSize:at+size], j.ledger, a, doc)
-	return a, nil
+// since returns a time as records have it.
+func (j *journal) since(t time.Time) int64 { return max(t.Sub(j.born).Milliseconds(), 0) }
+
+// instant is the inverse of since.
+func (j *journal) instant(ms int64) time.Time {
+	return j.born.Add(time.Duration(ms) * time.Millisecond)
 }
 
-// reserve finds room for a record; room that is reserved and not used stays empty.
-func (j *journal) reserve(ctx context.Context, open *openKeys, size int) (*openKeys, *segment, int, error) {
+// tip returns how many blocks there are.
+func (j *journal) tip() uint32 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return j.next
+}
+
+// insert writes a block that is one insertion, with keys that are open, and returns where it lies.
+func (j *journal) insert(ctx context.Context, open *openKeys, h header, doc []byte) (place, error) {
+	j.mu.Lock()
+	s, aead, err := j.room(ctx, open, len(doc))
+	if err != nil {
+		j.mu.Unlock()
+		return 0, err
+	}
+	h.sequence = j.next
+	j.next++
+	var buf [maxHeader]byte
+	a, into := j.take(s, h.append(buf[:0]), doc)
+	j.mu.Unlock()
+	p := placeOf(a)
+	j.blocks.set(h.sequence, p)
+	copy(into[copy(into, h.append(buf[:0])):], doc)
+	sealRecord(aead, j.ledger, a, into)
+	return p, nil
+}
+
+// write writes one record that is no block of its own.
+func (j *journal) write(ctx context.Context, open *openKeys, h header, content []byte) (place, error) {
+	var buf [maxHeader]byte
+	head := h.append(buf[:0])
+	j.mu.Lock()
+	s, aead, err := j.room(ctx, open, len(content))
+	if err != nil {
+		j.mu.Unlock()
+		return 0, err
+	}
+	a, into := j.take(s, head, content)
+	j.mu.Unlock()
+	copy(into[copy(into, head):], content)
+	sealRecord(aead, j.ledger, a, into)
+	return placeOf(a), nil
+}
+
+// room finds the segment that has room for a record, and its cipher. The caller holds mu.
+func (j *journal) room(ctx context.Context, open *openKeys, content int) (*segment, cipher.AEAD, error) {
+	size := lengthSize + maxHeader + content + gcmOverhead
 	segments := *j.segments.Load()
+	if size > segmentSize {
+		return nil, nil, badRequest("Transaction size limit exceeded")
+	}
 	if len(segments) == 0 || j.used+size > segmentSize {
 		n := len(segments)
 		node := n / j.hierarchy.segmentsPerNode
 		if node >= len(open.nodes) {
 			var err error
 			if open, err = j.hierarchy.grow(ctx, node); err != nil {
-				return nil, nil, 0, err
+				return nil, nil, err
 			}
 		}
 		s := &segment{number: uint32(n), node: node, buf: make([]byte, segmentSize)}
@@ -90,9 +130,19 @@ func (j *journal) reserve(ctx context.Context, open *openKeys, size int) (*openK
 		j.segments.Store(&segments)
 		j.used = 0
 	}
-	at := j.used
-	j.used += size
-	return open, segments[len(segments)-1], at, nil
+	s := segments[len(segments)-1]
+	aead, err := j.open(ctx, open, s)
+	return s, aead, err
+}
+
+// take takes room for a record in a segment that has it, and returns where its plaintext goes, with
+// room for the tag behind. The caller holds mu.
+func (j *journal) take(s *segment, head, content []byte) (address, []byte) {
+	at, plain := j.used, len(head)+len(content)
+	binary.LittleEndian.PutUint32(s.buf[at:], uint32(plain))
+	from := at + lengthSize
+	j.used = from + plain + gcmOverhead
+	return address{s.number, uint32(at)}, s.buf[from : from+plain : j.used]
 }
 
 // open returns the cipher of a segment.
@@ -108,20 +158,34 @@ func (j *journal) open(ctx context.Context, open *openKeys, s *segment) (cipher.
 	return open.segment(j.ledger, s)
 }
 
-// read appends the document that lies at a to dst.
-func (j *journal) read(ctx context.Context, open *openKeys, a address, dst []byte) ([]byte, error) {
+// read appends the record at p, header and content, to dst.
+func (j *journal) read(ctx context.Context, open *openKeys, p place, dst []byte) ([]byte, error) {
+	a := p.address()
 	s := (*j.segments.Load())[a.segment]
 	aead, err := j.open(ctx, open, s)
 	if err != nil {
 		return nil, err
 	}
-	from := int(a.offset) + headerSize
+	from := int(a.offset) + lengthSize
 	size := int(binary.LittleEndian.Uint32(s.buf[a.offset:]))
 	dst, err = openRecord(aead, dst, j.ledger, a, s.buf[from:from+size+gcmOverhead])
 	if err != nil {
 		return nil, fmt.Errorf("record %d:%d of ledger %s: %w", a.segment, a.offset, j.ledger, err)
 	}
 	return dst, nil
+}
+
+// record reads and takes apart the record at p.
+func (j *journal) record(ctx context.Context, open *openKeys, p place) (h header, content []byte, err error) {
+	b, err := j.read(ctx, open, p, nil)
+	if err != nil {
+		return h, nil, err
+	}
+	h, n, err := parseHeader(b)
+	if err != nil {
+		return h, nil, fmt.Errorf("record of ledger %s: %w", j.ledger, err)
+	}
+	return h, b[n:], nil
 }
 
 // openKeys are a ledger's keys in the clear, as KMS last gave them: those of the nodes, and those of

@@ -1,12 +1,15 @@
 // Package ledger is a small Amazon QLDB: ledgers of documents, encrypted for real under a customer
-// managed key that it can only use through a KMS ([Keys]). It knows no HTTP API but its own control
-// plane, and no policies: who may use a key is for KMS to say.
+// managed key that it can only use through a KMS ([Keys]). It speaks QLDB's control plane and session
+// protocol over HTTP, and a shorter way in Go for the article's two statements ([Session]); all of them
+// see the same tables. What statements mean is for package partiql, what callers may do for package iam,
+// and who may use a key for KMS to say.
 package ledger
 
 import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"loadkms/sandbox/clock"
@@ -50,6 +53,21 @@ type Options struct {
 	// user.
 	Caller func(*http.Request) iam.Caller
 
+	// Directory knows the callers' own policies: qldb:SendCommand and, in the permissions mode STANDARD, the
+	// PartiQL actions must be allowed there. Nil allows everybody everything.
+	Directory *iam.Directory
+
+	// Create is how long a new ledger is CREATING, and Delete how long one is DELETING before it is gone;
+	// 0 means no time at all.
+	Create, Delete time.Duration
+
+	Sessions int     // how many sessions of the protocol a ledger has at most; 0 means 1500
+	Rate     float64 // commands per second of one caller, beyond which they are refused; 0 means no limit
+
+	// PreCommand runs before every command of the session protocol, with the command's name; an error of
+	// it is the answer ([CapacityExceeded], say). It is for tests. Nil does nothing.
+	PreCommand func(command string, c iam.Caller) error
+
 	segmentsPerNode int // for tests; 0 means 64: nodes are few, as KMS calls are slow in life
 }
 
@@ -65,6 +83,11 @@ type Service struct {
 	mu      sync.RWMutex // guards the fields below, for a look-up
 	ledgers map[string]*ledger
 	closed  bool
+
+	rate        rate
+	connecting  sync.Mutex             // guards the fields below, for a look-up
+	connections map[string]*connection // by token
+	count       map[*ledger]int        // of connections
 }
 
 // New returns a service without ledgers. Close must be called when it is no longer needed.
@@ -81,6 +104,9 @@ func New(o Options) *Service {
 	defaults(&o.RecoveryProbe, DefaultRecoveryProbe)
 	defaults(&o.Update, DefaultUpdate)
 	defaults(&o.FollowEvery, DefaultFollow)
+	if o.Sessions <= 0 {
+		o.Sessions = DefaultSessions
+	}
 	if o.segmentsPerNode <= 0 {
 		o.segmentsPerNode = 64
 	}
@@ -88,10 +114,15 @@ func New(o Options) *Service {
 		root := iam.Caller{Principal: "arn:aws:iam::" + o.Account + ":root", Account: o.Account}
 		o.Caller = func(*http.Request) iam.Caller { return root }
 	}
-	s := &Service{o: o, ledgers: map[string]*ledger{}}
+	o.Keys = newKeyring(o.Keys)
+	s := &Service{o: o, ledgers: map[string]*ledger{}, rate: rate{perSecond: o.Rate},
+		connections: map[string]*connection{}, count: map[*ledger]int{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
+
+// Clock returns the clock that the service goes by.
+func (s *Service) Clock() *clock.Clock { return s.o.Clock }
 
 // Close ends the background work of all ledgers and waits for it. What is in the ledgers can no
 // longer be relied upon.
@@ -133,8 +164,24 @@ type ledger struct {
 	changing sync.Mutex
 	grants   map[string]string // the service's grants, by the key's ARN
 
-	mu        sync.RWMutex // guards the fields below, for a look-up
-	tables    map[string]*table
+	strand       string // the id of the journal's one strand
+	names        names
+	catalog      atomic.Uint64 // counts changes of tables and indexes
+	transactions atomic.Uint64 // counts them
+
+	// commits is held, shared, by every insert, and alone by a transaction that commits, so that what
+	// it has read stays as it is between the check and the change.
+	commits   sync.RWMutex
+	changes   atomic.Uint64 // odd while a transaction changes what is there, for look-ups without a lock
+	chain     chain
+	allowsAll atomic.Bool // the permissions mode is ALLOW_ALL
+
+	mu        sync.RWMutex      // guards the fields below, for a look-up
+	tables    map[string]*table // the active ones by name
+	all       []*table          // by number
+	dropped   []drop
+	ready     time.Time // when it is no longer CREATING
+	goneAt    time.Time // when it is no longer DELETING; zero if it is not being deleted
 	tags      map[string]string
 	mode      string
 	protected bool
@@ -145,12 +192,50 @@ type ledger struct {
 
 func (s *Service) find(name string) (*ledger, error) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
 	l := s.ledgers[name]
-	if l == nil {
+	s.mu.RUnlock()
+	if l == nil || l.over() {
 		return nil, notFound(name)
 	}
 	return l, nil
+}
+
+// The states of a ledger.
+const (
+	stateCreating = "CREATING"
+	stateActive   = "ACTIVE"
+	stateDeleting = "DELETING"
+)
+
+// state returns the ledger's state.
+func (l *ledger) state() string {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	switch {
+	case !l.goneAt.IsZero():
+		return stateDeleting
+	case l.service.o.Clock.Now().Before(l.ready):
+		return stateCreating
+	}
+	return stateActive
+}
+
+// over reports whether the ledger has been deleted to the end.
+func (l *ledger) over() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return !l.goneAt.IsZero() && !l.service.o.Clock.Now().Before(l.goneAt)
+}
+
+// present reports why the ledger cannot be changed or used now, or nil.
+func (l *ledger) present() error {
+	switch l.state() {
+	case stateCreating:
+		return inUse(l.name, "Ledger is being created")
+	case stateDeleting:
+		return inUse(l.name, "Ledger is being deleted")
+	}
+	return nil
 }
 
 // keep asks KMS for the keys whenever it is time, so that a key that is gone shows up in the ledger's
@@ -247,6 +332,9 @@ func (l *ledger) followOnce(ctx context.Context) {
 
 // change lets the ledger use another key from now on. The caller holds changing.
 func (l *ledger) change(ctx context.Context, by iam.Caller, key Key) error {
+	if from, _, _ := l.keys.present(); !l.service.o.Keys.(*keyring).leaves(from, key.ARN) {
+		return invalidParameter("KmsKey", "The sandbox's KMS cannot take over a key that AWS owns")
+	}
 	grant, err := l.service.o.Keys.CreateGrant(ctx, l.service.via(by, l.arn), key.ARN)
 	if err != nil {
 		return keyParameter(err)

@@ -1,64 +1,73 @@
 package ledger
 
-import "sync"
+import (
+	"iter"
+	"slices"
+	"sync/atomic"
+	"time"
+)
 
-// shards is how many parts an index has. 64: as many clients rarely meet at the same part.
-const shards = 64
-
-// A table has a name and an index of its documents by their field id.
+// A table has documents, numbered as they came, and indexes of them.
 type table struct {
+	number   uint32
 	id, name string
-	index    [shards]shard
+
+	documents places        // the latest revision of each document
+	count     atomic.Uint32 // numbers given to documents, of which some may never come
+	modified  atomic.Uint64 // counts changes of documents, for whoever has read all of them
+	schema    atomic.Uint64 // counts changes of indexes, and the table's end
+	indexes   atomic.Pointer[[]*index]
+	dropped   atomic.Bool
 }
 
-// A shard is one part of an index. Whole numbers have a map of their own, without pointers, so that
-// the garbage collector need not read it.
-type shard struct {
-	mu      sync.RWMutex // guards the maps, for one look-up
-	numbers map[int64]address
-	texts   map[string]address
-}
+// maxIndexes is QLDB's limit of indexes on a table.
+const maxIndexes = 5
 
 func newTable(name string) *table { return &table{id: randomID(), name: name} }
 
-func (t *table) shard(id ID) *shard {
-	h := uint64(id.number)
-	for i := range len(id.text) {
-		h = h*31 + uint64(id.text[i])
+// indexed yields the table's indexes.
+func (t *table) indexed() []*index {
+	if p := t.indexes.Load(); p != nil {
+		return *p
 	}
-	return &t.index[h*0x9E3779B97F4A7C15>>58] // the top 6 bits of Fibonacci hashing
+	return nil
 }
 
-// add makes a document known under its id, unless there is one: the first inserted wins.
-func (t *table) add(id ID, a address) {
-	s := t.shard(id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if id.text == "" {
-		if s.numbers == nil {
-			s.numbers = map[int64]address{}
+// index returns the index on the field at a path, or nil.
+func (t *table) index(path []string) *index {
+	for _, x := range t.indexed() {
+		if slices.Equal(x.path, path) {
+			return x
 		}
-		if _, taken := s.numbers[id.number]; !taken {
-			s.numbers[id.number] = a
+	}
+	return nil
+}
+
+func (t *table) addIndex(x *index) {
+	all := append(slices.Clip(t.indexed()), x)
+	t.indexes.Store(&all)
+	t.schema.Add(1)
+}
+
+func (t *table) dropIndex(id string) {
+	all := slices.DeleteFunc(slices.Clone(t.indexed()), func(x *index) bool { return x.id == id })
+	t.indexes.Store(&all)
+	t.schema.Add(1)
+}
+
+// live yields the documents that are there, by number, with their latest revisions.
+func (t *table) live() iter.Seq2[uint32, place] {
+	return func(yield func(uint32, place) bool) {
+		for n := range t.count.Load() {
+			if p := t.documents.at(n); p.live() && !yield(n, p) {
+				return
+			}
 		}
-		return
-	}
-	if s.texts == nil {
-		s.texts = map[string]address{}
-	}
-	if _, taken := s.texts[id.text]; !taken {
-		s.texts[id.text] = a
 	}
 }
 
-func (t *table) find(id ID) (a address, ok bool) {
-	s := t.shard(id)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if id.text == "" {
-		a, ok = s.numbers[id.number]
-	} else {
-		a, ok = s.texts[id.text]
-	}
-	return a, ok
+// A drop is a table that was dropped, for as long as it is remembered.
+type drop struct {
+	*table
+	at time.Time
 }

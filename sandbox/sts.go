@@ -1,0 +1,165 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"loadkms/sandbox/clock"
+	"loadkms/sandbox/iam"
+)
+
+const (
+	stsVersion   = "2011-06-15"
+	stsNamespace = "https://sts.amazonaws.com/doc/2011-06-15/"
+)
+
+// stsActions are what the sandbox has of STS.
+var stsActions = map[string]action{
+	"AssumeRole":        assumeRole,
+	"GetAccessKeyInfo":  getAccessKeyInfo,
+	"GetCallerIdentity": getCallerIdentity,
+	"GetSessionToken":   getSessionToken,
+}
+
+// maxTokens bounds how many temporary credentials there can be. They stay known when they have
+// expired, because an access key that is not known is the administrator's.
+const maxTokens = 100_000
+
+// tokens are the temporary credentials that STS has given out.
+type tokens struct {
+	clock     *clock.Clock
+	directory *iam.Directory
+
+	mu   sync.RWMutex         // guards the map, for a look-up
+	ends map[string]time.Time // by access key, in sandbox time
+}
+
+// expired reports whether an access key was temporary and its time is over.
+func (t *tokens) expired(accessKey string) bool {
+	t.mu.RLock()
+	end, ok := t.ends[accessKey]
+	t.mu.RUnlock()
+	return ok && !t.clock.Now().Before(end)
+}
+
+// A temporary is a set of temporary credentials.
+type temporary struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string }
+
+// issue gives out credentials with which to call as c.
+func (t *tokens) issue(c iam.Caller, lifetime time.Duration) (*temporary, error) {
+	var secret [30]byte
+	var token [180]byte
+	rand.Read(secret[:]) // never fails
+	rand.Read(token[:])
+	end := t.clock.Now().Add(lifetime)
+	id := "ASIA" + rand.Text()[:16]
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.ends) >= maxTokens {
+		return nil, &queryError{http.StatusBadRequest, "Throttling", "Rate exceeded"}
+	}
+	t.ends[id] = end
+	t.directory.AddKey(id, c)
+	return &temporary{id, base64.StdEncoding.EncodeToString(secret[:]), base64.StdEncoding.EncodeToString(token[:]),
+		end.UTC().Format(time.RFC3339)}, nil
+}
+
+func stsInvalid(format string, args ...any) error {
+	return &queryError{http.StatusBadRequest, "ValidationError", "1 validation error detected: " + fmt.Sprintf(format, args...)}
+}
+
+// lifetime reads DurationSeconds.
+func lifetime(form url.Values, least, most, standard int) (time.Duration, error) {
+	text := form.Get("DurationSeconds")
+	if text == "" {
+		return time.Duration(standard) * time.Second, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least {
+		return 0, stsInvalid("Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than "+
+			"or equal to %d", text, least)
+	}
+	if n > most {
+		return 0, stsInvalid("Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value less than or "+
+			"equal to %d", text, most)
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+
+// assumeRole lets the caller act as a role. The role's trust policy is not looked at, as the sandbox's
+// roles have none; the caller's own policies are.
+func assumeRole(d *door, c iam.Caller, _ iam.Credential, form url.Values) (any, error) {
+	roleARN, session := form.Get("RoleArn"), form.Get("RoleSessionName")
+	if !sessionName.MatchString(session) {
+		return nil, stsInvalid(`Value '%s' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular `+
+			`expression pattern: [\w+=,.@-]*`, session)
+	}
+	arn, ok := iam.ParseARN(roleARN)
+	if len(roleARN) < 20 || !ok {
+		return nil, &queryError{http.StatusBadRequest, "ValidationError", roleARN + " is invalid"}
+	}
+	for name := range form {
+		for _, has := range []string{"Policy", "PolicyArns", "SerialNumber", "TokenCode"} {
+			if name == has || len(name) > len(has) && name[:len(has)+1] == has+"." {
+				return nil, stsInvalid("the sandbox does not have the request parameter %s", has)
+			}
+		}
+	}
+	lasts, err := lifetime(form, 900, 43200, 3600)
+	if err != nil {
+		return nil, err
+	}
+	const role = "role/"
+	effect := d.directory.Identity(&iam.Request{Caller: c, Action: "sts:AssumeRole", Resource: roleARN})
+	if arn.Service != "iam" || arn.Account != d.directory.Account() || len(arn.Resource) <= len(role) ||
+		arn.Resource[:len(role)] != role || effect != iam.Allow || !d.directory.Exists(roleARN) {
+		// A role that does not exist is not told from one that must not be assumed.
+		return nil, &queryError{http.StatusForbidden, "AccessDenied", "User: " + c.Principal +
+			" is not authorized to perform: sts:AssumeRole on resource: " + roleARN}
+	}
+	as := d.directory.Session(arn.Resource[len(role):], session)
+	t, err := d.tokens.issue(as, lasts)
+	if err != nil {
+		return nil, err
+	}
+	type user struct{ AssumedRoleId, Arn string }
+	return struct {
+		Credentials      *temporary
+		AssumedRoleUser  user
+		PackedPolicySize int
+	}{t, user{principalID(as.Principal), as.Principal}, 0}, nil
+}
+
+// getSessionToken gives a user temporary credentials. Sessions cannot have any.
+func getSessionToken(d *door, c iam.Caller, _ iam.Credential, form url.Values) (any, error) {
+	if arn, _ := iam.ParseARN(c.Principal); arn.Service == "sts" {
+		return nil, &queryError{http.StatusForbidden, "AccessDenied", "Cannot call GetSessionToken with session credentials"}
+	}
+	lasts, err := lifetime(form, 900, 129600, 43200)
+	if err != nil {
+		return nil, err
+	}
+	t, err := d.tokens.issue(c, lasts)
+	return struct{ Credentials *temporary }{t}, err
+}
+
+func getCallerIdentity(_ *door, c iam.Caller, _ iam.Credential, _ url.Values) (any, error) {
+	return struct{ Arn, UserId, Account string }{c.Principal, principalID(c.Principal), c.Account}, nil
+}
+
+func getAccessKeyInfo(d *door, _ iam.Caller, _ iam.Credential, form url.Values) (any, error) {
+	if n := len(form.Get("AccessKeyId")); n < 16 || n > 128 {
+		return nil, stsInvalid("Value '%s' at 'accessKeyId' failed to satisfy constraint: Member must have length greater than "+
+			"or equal to 16", form.Get("AccessKeyId"))
+	}
+	return struct{ Account string }{d.directory.Account()}, nil
+}
