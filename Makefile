@@ -1,12 +1,14 @@
-# One command a line; `make help` lists them. Nothing here downloads but the Go modules go.sum names.
+# One command a line; `make help` lists them. Nothing here downloads but the Go modules go.sum names, and
+# `make node`.
 
 GO ?= go
 FUZZTIME ?= 30s
+NODE_CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loadkms/node
 
-.PHONY: help build run test race fuzz mutants crashtest golden docs lint bench demo check
+.PHONY: help build run test race fuzz mutants crashtest golden docs lint bench bench-go bench-sandbox demo check node
 
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 build: ## build ./loadkms
 	$(GO) build -o loadkms ./cmd/loadkms
@@ -45,11 +47,25 @@ lint: ## gofmt, vet, module files tidy
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
-bench: ## benchmarks of the hot path, the sandbox and the reporters
+bench: bench-go bench-sandbox ## measure everything
+
+bench-go: ## benchmarks of the hot path, the sandbox and the reporters
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-sandbox: build ## requests a second that the sandbox answers on one core, its memory and its start (takes wrk)
+	bench/sandbox.sh ./loadkms
 
 demo: build ## run the article's five scripts and print their verdicts
 	@for s in create-and-query rotate update-ledger-key disable-key no-access-key; do \
 	  ./loadkms run -q $$s || exit 1; done
 
 check: lint test race ## exactly what CI runs
+
+node: ## install the QLDB drivers for Node.js, for tests, in the user's cache folder
+	@for from in sandbox/testdata/node/driver-*; do \
+	  to="$(NODE_CACHE)/$${from##*/}"; \
+	  cmp -s "$$from/package.json" "$$to/installed.json" && continue; \
+	  rm -rf "$$to" && mkdir -p "$$to" && cp "$$from/package.json" "$$to" && \
+	  (cd "$$to" && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --silent) && \
+	  cp "$$from/package.json" "$$to/installed.json" || exit 1; \
+	done

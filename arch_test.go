@@ -27,7 +27,7 @@ var house = map[string]room{
 		"runner/internal/measure runner/internal/records github.com/dop251/goja github.com/dop251/goja_nodejs github.com/brianvoe/gofakeit/v7"},
 
 	"faults":        {"break, put back, remember", "github.com/gofrs/flock"},
-	"faults/awskms": {"the only caller of AWS", "faults scenarios github.com/aws"},
+	"faults/awskms": {"the only caller of AWS", "faults scenarios sandbox/ledger sandbox/iam github.com/aws"},
 	"verdict":       {"was it good", "result scenarios"},
 	"reporters":     {"shows a run", "result github.com/prometheus golang.org/x/term github.com/mattn/go-runewidth"},
 	"runner": {"conducts a run", "faults result scenarios verdict runner/internal/arrival runner/internal/client " +

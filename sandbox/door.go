@@ -63,10 +63,6 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if refused(w, err) {
 			return
 		}
-		if r.ContentLength < 0 || r.ContentLength > maxStartSession {
-			d.ledgers.SessionHandler().ServeHTTP(w, r)
-			return
-		}
 		d.recorded(w, r, credential, "qldb.amazonaws.com", operation, d.ledgers.SessionHandler(), startSession)
 	case target != "":
 		unknown(w, r, "The sandbox does not have the operation "+target)
@@ -146,7 +142,11 @@ type speaker struct {
 var speakers = map[string]speaker{
 	stack.Version: {"cloudformation.amazonaws.com", stack.Namespace, stack.Actions(),
 		func(d *door, c iam.Caller, _ iam.Credential, form url.Values, requestID string) (any, error) {
-			if err := d.may(c, "cloudformation:"+form.Get("Action"), "*"); err != nil {
+			action := form.Get("Action")
+			if !stack.Has(action) {
+				return nil, errAction(form)
+			}
+			if err := d.may(c, "cloudformation:"+action, d.stacks.PolicyResource(form)); err != nil {
 				return nil, err
 			}
 			return d.stacks.Query(c, form, requestID)
@@ -211,31 +211,32 @@ func errAction(form url.Values) error {
 
 // query answers the awsQuery protocol.
 func (d *door) query(w http.ResponseWriter, r *http.Request, credential iam.Credential, authorization error, expired bool) {
+	id := requestID()
+	fail := func(status int, space, code, message string) { failXML(w, status, id, space, code, message) }
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuery))
 	if err != nil {
-		failXML(w, http.StatusRequestEntityTooLarge, "", "RequestEntityTooLarge", "Request body is too large")
+		fail(http.StatusRequestEntityTooLarge, "", "RequestEntityTooLarge", "Request body is too large")
 		return
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		failXML(w, http.StatusBadRequest, "", "MalformedQueryString", "The request body is not a valid form")
+		fail(http.StatusBadRequest, "", "MalformedQueryString", "The request body is not a valid form")
 		return
 	}
 	service, ok := speakers[form.Get("Version")]
 	switch {
 	case errors.Is(authorization, iam.ErrNoAuthorization):
-		failXML(w, http.StatusForbidden, service.namespace, "MissingAuthenticationToken",
+		fail(http.StatusForbidden, service.namespace, "MissingAuthenticationToken",
 			"Request is missing Authentication Token")
 		return
 	case authorization != nil:
-		failXML(w, http.StatusForbidden, service.namespace, "IncompleteSignature", incomplete)
+		fail(http.StatusForbidden, service.namespace, "IncompleteSignature", incomplete)
 		return
 	case expired:
-		failXML(w, http.StatusForbidden, service.namespace, "ExpiredToken",
+		fail(http.StatusForbidden, service.namespace, "ExpiredToken",
 			"The security token included in the request is expired")
 		return
 	}
-	id := requestID()
 	call := d.call(r, credential, service.source, form.Get("Action"))
 	call.RequestID = id
 	var out any
@@ -252,7 +253,7 @@ func (d *door) query(w http.ResponseWriter, r *http.Request, credential iam.Cred
 		refusal = &queryError{http.StatusInternalServerError, "InternalFailure", err.Error()}
 	}
 	if err != nil {
-		failXML(w, refusal.status, service.namespace, refusal.code, refusal.message)
+		fail(refusal.status, service.namespace, refusal.code, refusal.message)
 	}
 	if !ok || refusal.code == "InvalidAction" {
 		return // CloudTrail shows no operations that there are not
@@ -268,9 +269,8 @@ func (d *door) query(w http.ResponseWriter, r *http.Request, credential iam.Cred
 	d.trail.Record(call)
 }
 
-func failXML(w http.ResponseWriter, status int, space, code, message string) {
+func failXML(w http.ResponseWriter, status int, id, space, code, message string) {
 	type failure struct{ Type, Code, Message string }
-	id := requestID()
 	writeXML(w, status, id, struct {
 		XMLName   xml.Name `xml:"ErrorResponse"`
 		Space     string   `xml:"xmlns,attr,omitempty"`

@@ -136,9 +136,6 @@ func (d *door) call(r *http.Request, credential iam.Credential, source, operatio
 // asIs shows a request as it came.
 func asIs(body json.RawMessage) (any, bool) { return body, true }
 
-// maxStartSession is more than a StartSession takes, whose only member is a ledger's name.
-const maxStartSession = 512
-
 // startSession shows the one command of a session that is an event of its own; what goes on in a
 // session is data, which CloudTrail's event history leaves out.
 func startSession(body json.RawMessage) (any, bool) {

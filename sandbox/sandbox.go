@@ -86,6 +86,13 @@ type Options struct {
 	Template   string
 	Parameters map[string]string
 
+	// Keys is another KMS, whose keys the ledgers use instead of the sandbox's own; nil means its own. A
+	// stack then has no KMS keys and aliases of its own, and the one at the start is the article's without
+	// its keys. The sandbox's own KMS is still there, with nothing in it. Whoever made Keys closes it.
+	Keys ledger.Keys
+	// LedgerKey is the key in Keys for the ledger: a key id, key ARN, alias name or alias ARN.
+	LedgerKey string
+
 	// PreHook runs before every call to KMS, the ledger's included; see kms.Options. It is for tests.
 	PreHook func(op string, c iam.Caller) error
 }
@@ -127,8 +134,12 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		credential, _ := iam.ParseAuthorization(r.Header.Get("Authorization")) // the front door has checked it
 		return directory.Caller(credential.AccessKey)
 	}
+	var lock ledger.Keys = keys{s.kms, o.Region, s.observe, new(sync.Map)}
+	if o.Keys != nil {
+		lock = o.Keys
+	}
 	s.ledgers = ledger.New(ledger.Options{Account: o.Account, Region: o.Region, Clock: c,
-		Keys: keys{s.kms, o.Region, s.observe, new(sync.Map)}, Alias: o.Alias, KeyCache: o.KeyCache, RecoveryProbe: o.RecoveryProbe,
+		Keys: lock, Alias: o.Alias, KeyCache: o.KeyCache, RecoveryProbe: o.RecoveryProbe,
 		Update: o.LedgerUpdate, FollowEvery: o.AliasCheck, Caller: caller,
 		Directory: directory, Create: o.LedgerCreate, Delete: o.LedgerDelete})
 	if err := s.start(ctx, o, directory); err != nil {
@@ -150,6 +161,11 @@ func (s *Sandbox) start(ctx context.Context, o Options, directory *iam.Directory
 	}
 	s.stacks = stack.New(stack.Options{Account: o.Account, Region: o.Region, Clock: s.clock, Kinds: s.kinds(), Step: o.StackStep,
 		Endpoint: s.api.url()})
+	if o.Keys != nil {
+		if err := o.useExternal(ctx, directory.Admin()); err != nil {
+			return err
+		}
+	}
 	if err := s.build(ctx, o); err != nil {
 		return fmt.Errorf("build the stack: %w", err)
 	}
@@ -179,6 +195,9 @@ func (o *Options) complete() error {
 	fill(&o.Alias, ledger.Follow)
 	if o.StackStep == 0 {
 		o.StackStep = 500 * time.Millisecond
+	}
+	if err := o.checkExternal(); err != nil {
+		return err
 	}
 	if o.Alias != ledger.Follow && o.Alias != ledger.Pinned {
 		return fmt.Errorf("alias is %q, want %s or %s", o.Alias, ledger.Follow, ledger.Pinned)

@@ -22,7 +22,7 @@ const formation = "cloudformation.amazonaws.com"
 // kinds are the resources that the sandbox makes in earnest. Everything is done as who asked for the
 // stack, with that caller's permissions.
 func (s *Sandbox) kinds() map[string]stack.Kind {
-	return map[string]stack.Kind{
+	kinds := map[string]stack.Kind{
 		"AWS::KMS::Key": {Make: s.makeKey, Remove: s.removeKey, Properties: []string{"BypassPolicyLockoutSafetyCheck", "Description",
 			"EnableKeyRotation", "Enabled", "KeyPolicy", "KeySpec", "KeyUsage", "MultiRegion", "Origin", "PendingWindowInDays",
 			"RotationPeriodInDays", "Tags"}},
@@ -32,6 +32,12 @@ func (s *Sandbox) kinds() map[string]stack.Kind {
 		"AWS::IAM::Role": {Make: s.makeRole, Remove: s.removeRole, Properties: []string{"AssumeRolePolicyDocument*", "Description",
 			"ManagedPolicyArns", "MaxSessionDuration", "Path", "Policies", "RoleName", "Tags"}},
 	}
+	if s.o.Keys != nil {
+		// No ledger could use them, so a template with keys is refused at once.
+		delete(kinds, "AWS::KMS::Key")
+		delete(kinds, "AWS::KMS::Alias")
+	}
+	return kinds
 }
 
 // optional returns a property that is a whole number, or nil if it is not there.

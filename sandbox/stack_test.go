@@ -3,6 +3,8 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -267,6 +269,18 @@ func TestSDKAssumeRole(t *testing.T) {
 	if info, err := c.GetAccessKeyInfo(ctx, &awssts.GetAccessKeyInfoInput{AccessKeyId: token.Credentials.AccessKeyId}); err != nil || *info.Account != s.Account() {
 		t.Errorf("the key's account is %+v, %v", info, err)
 	}
+	s.KMS().Directory().AddKey("chained", s.KMS().Directory().Session("chaining", "s"))
+	if err := s.KMS().Directory().Add(iam.RoleARN(s.Account(), "chaining"),
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}`); err != nil {
+		t.Fatal(err)
+	}
+	chained, chain := *in, awssts.NewFromConfig(config(s, "chained"))
+	if _, err := chain.AssumeRole(ctx, &chained); err != nil {
+		t.Errorf("from role to role: %v", err)
+	}
+	chained.DurationSeconds = aws.Int32(3601)
+	_, err = chain.AssumeRole(ctx, &chained)
+	wantAPIError(t, err, "ValidationError", "exceeds the 1 hour session limit for roles assumed by role chaining")
 	for _, f := range []struct {
 		name, code, message string
 		change              func(*awssts.AssumeRoleInput)
@@ -306,6 +320,82 @@ func jsonText(v any) string {
 		return err.Error()
 	}
 	return string(b)
+}
+
+// TestPoliciesOnStacks has callers whose policies speak of single stacks.
+func TestPoliciesOnStacks(t *testing.T) {
+	s, ctx := RunT(t, Options{}), t.Context()
+	add := func(role, policy string) *cloudformation.Client {
+		t.Helper()
+		if err := s.KMS().Directory().Add(iam.RoleARN(s.Account(), role), `{"Version":"2012-10-17","Statement":[`+policy+`]}`); err != nil {
+			t.Fatal(err)
+		}
+		s.KMS().Directory().AddKey(role, s.KMS().Directory().Session(role, "s"))
+		return cloudformation.NewFromConfig(config(s, role))
+	}
+	const all = `{"Effect":"Allow","Action":"cloudformation:*","Resource":"*"}`
+	const ours = `"Action":"cloudformation:*","Resource":"arn:aws:cloudformation:*:*:stack/qldb-kms-poc/*"}`
+	name, other := aws.String(s.Stack()), aws.String("other")
+	text := aws.String("Resources: {A: {Type: AWS::S3::Bucket}}")
+
+	denied := add("denied", all+`,{"Effect":"Deny",`+ours)
+	_, err := denied.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: name})
+	wantAPIError(t, err, "AccessDenied", "cloudformation:DeleteStack on resource: "+stackID(t, s))
+	_, err = denied.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: aws.String(stackID(t, s))})
+	wantAPIError(t, err, "AccessDenied", "cloudformation:DeleteStack")
+	if _, err := denied.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: other, TemplateBody: text}); err != nil {
+		t.Errorf("another stack: %v", err)
+	}
+	allowed := add("allowed", `{"Effect":"Allow",`+ours)
+	if _, err := allowed.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: name}); err != nil {
+		t.Errorf("the stack that the policy names: %v", err)
+	}
+	_, err = allowed.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: aws.String("new"), TemplateBody: text})
+	wantAPIError(t, err, "AccessDenied", ":stack/new/*")
+	if got := s.stacks.Status(s.Stack()); got != "CREATE_COMPLETE" {
+		t.Errorf("the stack is %s", got)
+	}
+}
+
+// TestRefusalsOfQueries sends what no SDK sends: an operation that there is not leaves no event, whoever
+// asks for it, and a refusal has the id that its event has.
+func TestRefusalsOfQueries(t *testing.T) {
+	s := RunT(t, Options{})
+	ask := func(action string) (id, code string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.AWSURL(), strings.NewReader("Version=2010-05-15&Action="+action))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+iam.NoKMSKey+"/20261123/eu-west-2/cloudformation/aws4_request")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var e struct {
+			Error     struct{ Code string }
+			RequestId string
+		}
+		if err := xml.NewDecoder(resp.Body).Decode(&e); err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("x-amzn-RequestId"); got != e.RequestId {
+			t.Errorf("the header's request id is %s, the body's %s", got, e.RequestId)
+		}
+		return e.RequestId, e.Error.Code
+	}
+	if _, code := ask("Nonsense"); code != "InvalidAction" {
+		t.Errorf("Nonsense is answered %s", code)
+	}
+	if events := s.trail.Recent(1); events[0].EventName == "Nonsense" {
+		t.Error("the trail shows an operation that there is not")
+	}
+	id, code := ask("ListStacks")
+	if e := s.trail.Recent(1)[0]; code != "AccessDenied" || e.EventName != "ListStacks" || e.RequestID != id {
+		t.Errorf("request %s is answered %s, the event is %s %s", id, code, e.EventName, e.RequestID)
+	}
 }
 
 func TestSDKRoles(t *testing.T) {

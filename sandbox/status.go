@@ -21,6 +21,10 @@ var statusPage = template.Must(template.New("status").Parse(statusText))
 // shownEvents is how many events the status page shows: two screens of them.
 const shownEvents = 40
 
+// shownKeys is how many keys the status page shows, those in use first: more than a demo has. The page
+// is asked for every second.
+const shownKeys = 200
+
 // A status is what the status page shows, and what /status.json is.
 type status struct {
 	Now     time.Time `json:"now"` // sandbox time
@@ -32,6 +36,7 @@ type status struct {
 
 	Stack   stackStatus    `json:"stack"`
 	Keys    []keyStatus    `json:"keys"`
+	More    int            `json:"moreKeys"` // how many keys are not in Keys
 	Ledgers []ledgerStatus `json:"ledgers"`
 	Events  []eventStatus  `json:"events"` // the newest first
 }
@@ -109,6 +114,9 @@ func (s *Sandbox) status(ctx context.Context) (*status, error) {
 	slices.SortStableFunc(out.Keys, func(a, b keyStatus) int { // those in use first, those of nobody last
 		return cmp.Or(min(1, len(b.Aliases))-min(1, len(a.Aliases)), min(1, len(b.Name))-min(1, len(a.Name)), cmp.Compare(a.Name, b.Name))
 	})
+	if out.More = max(0, len(out.Keys)-shownKeys); out.More > 0 {
+		out.Keys = out.Keys[:shownKeys]
+	}
 	admin := s.kms.Directory().Admin()
 	for _, l := range s.ledgers.ListLedgers(ctx, admin) {
 		shown := ledgerStatus{Name: l.Name, State: l.State, Follows: s.ledgers.Following(l.Name)}

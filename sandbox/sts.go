@@ -93,6 +93,9 @@ func lifetime(form url.Values, least, most, standard int) (time.Duration, error)
 	return time.Duration(n) * time.Second, nil
 }
 
+// maxChained is how long a role's session may act as another role, as AWS documents it for AssumeRole.
+const maxChained = time.Hour
+
 var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 
 // assumeRole lets the caller act as a role. The role's trust policy is not looked at, as the sandbox's
@@ -117,6 +120,10 @@ func assumeRole(d *door, c iam.Caller, _ iam.Credential, form url.Values) (any, 
 	lasts, err := lifetime(form, 900, 43200, 3600)
 	if err != nil {
 		return nil, err
+	}
+	if from, _ := iam.ParseARN(c.Principal); from.Service == "sts" && lasts > maxChained {
+		return nil, &queryError{http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the " +
+			"1 hour session limit for roles assumed by role chaining"}
 	}
 	const role = "role/"
 	effect := d.directory.Identity(&iam.Request{Caller: c, Action: "sts:AssumeRole", Resource: roleARN})

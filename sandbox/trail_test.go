@@ -342,6 +342,23 @@ func TestStatusPage(t *testing.T) {
 	}
 }
 
+// TestStatusOfManyKeys makes more keys than anybody looks at: the page stays small, and shows those in use.
+func TestStatusOfManyKeys(t *testing.T) {
+	s := RunT(t, Options{})
+	for range 2 * shownKeys {
+		if _, err := s.KMS().CreateKey(s.KMS().Directory().Admin(), &kms.CreateKeyRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := s.status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(st.Keys) != shownKeys || st.More < shownKeys || st.Keys[0].Name == "" || len(st.Keys[0].Aliases) == 0 {
+		t.Errorf("it shows %d keys and %d more, the first %+v", len(st.Keys), st.More, st.Keys[0])
+	}
+}
+
 // TestFollowingLeavesNoTrack checks that a ledger which follows its alias does not bury the trail
 // under its look-ups, but shows the one that found the alias moved.
 func TestFollowingLeavesNoTrack(t *testing.T) {
@@ -404,7 +421,24 @@ func TestTrailOfSessions(t *testing.T) {
 	if err == nil {
 		t.Error("a session with a ledger that there is not")
 	}
-	records, _ := found(t, s, types.LookupAttributeKeyEventName, "SendCommand")
+	padded := strings.NewReader(strings.Repeat(" ", 2000) + `{"StartSession":{"LedgerName":"nope"}}`)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.AWSURL(), padded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = -1 // in chunks
+	r.Header.Set("X-Amz-Target", "QLDBSession.SendCommand")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A/1/eu-west-2/qldb/aws4_request")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	all, _ := found(t, s, types.LookupAttributeKeyEventName, "SendCommand")
+	if len(all) != 3 {
+		t.Fatalf("a client that pads its request leaves no event: there are %d", len(all))
+	}
+	records := all[1:]
 	if len(records) != 2 || records[0]["errorCode"] == nil || records[1]["errorCode"] != nil ||
 		records[1]["requestParameters"].(map[string]any)["ledgerName"] != s.Ledger() ||
 		strings.Contains(jsonText(records), *out.StartSession.SessionToken) {

@@ -25,6 +25,7 @@ func newSandbox() *cobra.Command {
 		template   string
 		parameters []string
 		list       bool
+		own        ownKeys
 	)
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -40,7 +41,21 @@ It prints the exports a shell needs to use it:
 A browser shows at the API's address how keys and ledger are, live.
 Times are sandbox time: with --speed 60, at which the scripts that ship expect it, a key cache of 5m
 lasts 5 seconds. Keys live as long as the process: see loadkms recover --help about a run in whose
-middle it ends.`,
+middle it ends.
+
+The ledger can use keys of another KMS, such as AWS's:
+
+  loadkms sandbox --speed 60 --kms-region eu-west-2 --ledger-key alias/mine --yes --env-file sandbox.env
+
+All calls are then made with your own credentials. A client of KMS cannot pose as the ledger service or as
+the API's roles, so QLDB's check of the role at the beginning of a session is made as you, and grants
+are for your own principal; they go when the ledger leaves the key or the sandbox ends. If you may use the
+key, but may not create grants, the ledger goes on without. The other KMS counts every call, and
+--speed makes them come faster. Which key the ledger has and how it is used is for that KMS and its
+CloudTrail to say; the exports have it as AWS_ENDPOINT_URL_KMS, so that a fault hits the key there.
+The stack has no keys but an output mainKeyID, which is the ledger's at the start:
+
+  loadkms run disable-key --target "$LOADKMS_TARGET"      # without config.aws.endpoint and --aws-endpoint`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if list {
@@ -68,27 +83,26 @@ middle it ends.`,
 					return usage("the template %s is empty", template)
 				}
 			}
+			keys, cloud, err := own.connect(cmd, &o)
+			if err != nil {
+				return err
+			}
 			s, err := sandbox.Start(cmd.Context(), o)
 			if err != nil {
+				err = errors.Join(err, giveBack(cmd.Context(), keys))
 				return hint(usage("start the sandbox: %w", err), "loadkms sandbox --help lists what it takes; port 0 means any that is free")
 			}
-			exports := fmt.Sprintf(`export AWS_ENDPOINT_URL=%s
-export AWS_ACCESS_KEY_ID=sandbox
-export AWS_SECRET_ACCESS_KEY=sandbox
-export AWS_REGION=%s
-export AWS_DEFAULT_REGION=%[2]s
-export LOADKMS_TARGET=%s
-`, s.AWSURL(), s.Region(), s.APIURL())
+			exports := exports(s, cloud)
 			if envFile != "" {
 				if err := replaceFile(envFile, exports); err != nil {
-					return errors.Join(usage("write the exports: %w", err), s.Close())
+					return errors.Join(usage("write the exports: %w", err), finish(cmd.Context(), s, keys))
 				}
 			}
 			fmt.Fprint(cmd.OutOrStdout(), exports)
 			fmt.Fprintf(cmd.ErrOrStderr(), "sandbox: AWS at %s, API and status page at %s, stack %s, ledger %s; Ctrl-C ends it\n",
 				s.AWSURL(), s.APIURL(), s.Stack(), s.Ledger())
 			<-cmd.Context().Done()
-			return s.Close()
+			return finish(cmd.Context(), s, keys)
 		},
 	}
 	flags := cmd.Flags()
@@ -103,6 +117,7 @@ export LOADKMS_TARGET=%s
 	flags.StringVar(&o.Account, "account", "", "account to be in (default 123456789012)")
 	flags.StringVar(&template, "template", "", "CloudFormation template `file` to begin with, instead of the article's")
 	flags.StringArrayVar(&parameters, "parameter", nil, "parameter of the template, `NAME=VALUE`; may be given again")
+	own.flags(cmd)
 	flags.Float64Var(&o.Speed, "speed", 1, "sandbox seconds per second")
 	flags.BoolVar(&o.Quotas, "quotas", false, "answer no more KMS and CloudTrail requests than AWS would")
 	flags.StringVar(&o.Driver, "driver", "none", "driver of the API's functions, with its way of trying again: none, node-2.2.0, go-3.0.1")

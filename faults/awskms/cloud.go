@@ -243,6 +243,20 @@ func (c *Cloud) Region() string { return c.region }
 // Endpoint returns the base URL that calls of KMS go to; "" means AWS itself.
 func (c *Cloud) Endpoint() string { return c.endpoints.KMS }
 
+// KMSURL returns the base URL that calls of KMS go to, AWS's own included; "" if the SDK does not know
+// one in the Region.
+func (c *Cloud) KMSURL() string {
+	if c.endpoints.KMS != "" {
+		return c.endpoints.KMS
+	}
+	e, err := kms.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), kms.EndpointParameters{Region: &c.region,
+		UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)})
+	if err != nil {
+		return ""
+	}
+	return e.URI.String()
+}
+
 // Local reports whether every call goes to this machine, where a sandbox is: no real key can be
 // changed.
 func (c *Cloud) Local() bool {

@@ -141,6 +141,22 @@ func TestContainers(t *testing.T) {
 	})
 }
 
+// TestAPanicGivesItsPlaceBack has a function panic in the one container there is.
+func TestAPanicGivesItsPlaceBack(t *testing.T) {
+	a, _ := setUpWith(t, Options{Concurrency: 1})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic did not come through")
+			}
+		}()
+		_ = a.read.use(httptest.NewRequest("GET", "/", nil), func(*ledger.Session) error { panic("broken") })
+	}()
+	if status, got := serve(a, "GET", "/record/1", ""); status != 400 {
+		t.Errorf("after a panic the API answers %d %s", status, got)
+	}
+}
+
 func TestTheGatewayGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := setUpWith(t, Options{ColdStart: time.Minute})

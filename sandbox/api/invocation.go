@@ -50,6 +50,8 @@ func (p *pool) invoke(ctx context.Context, f func(*ledger.Session) error) error 
 	if err != nil {
 		return err
 	}
+	whole := false // a panic passes through here, and must not keep the place
+	defer func() { p.end(i, whole) }()
 	ctx, cancel := context.WithTimeout(ctx, p.time.Real(p.timeout))
 	defer cancel()
 	if cold {
@@ -61,7 +63,7 @@ func (p *pool) invoke(ctx context.Context, f func(*ledger.Session) error) error 
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errTimeout
 	}
-	p.end(i, err != errTimeout)
+	whole = err != errTimeout
 	return err
 }
 

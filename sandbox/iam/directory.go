@@ -2,6 +2,7 @@ package iam
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -27,9 +28,12 @@ const (
 // own: what they may do with a key comes from the key's policy alone.
 const (
 	administratorAccess = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
-	createRecordPolicy  = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["qldb:SendCommand","qldb:PartiQLInsert"],"Resource":"*"}]}`
-	getRecordPolicy     = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["qldb:SendCommand","qldb:PartiQLSelect"],"Resource":"*"}]}`
-	noKMSPolicy         = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["qldb:SendCommand","qldb:PartiQL*"],"Resource":"*"}]}`
+	createRecordPolicy  = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+		`"Action":["qldb:SendCommand","qldb:PartiQLInsert"],"Resource":"*"}]}`
+	getRecordPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+		`"Action":["qldb:SendCommand","qldb:PartiQLSelect"],"Resource":"*"}]}`
+	noKMSPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+		`"Action":["qldb:SendCommand","qldb:PartiQL*"],"Resource":"*"}]}`
 )
 
 // A Directory knows the principals of one account: which access key calls as whom, which principals
@@ -101,12 +105,21 @@ func (d *Directory) AddKey(accessKey string, c Caller) {
 	d.keys[accessKey] = c
 }
 
+// nameForm is the form of the names of users and roles.
+var nameForm = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+
 // Add makes a user or role exist, of this account or another, with the given identity policies
-// (JSON). Adding it again replaces its policies. The errors are those of ParsePolicy.
+// (JSON). Adding it again replaces its policies. Errors are those of ParsePolicy, and refusals of names
+// that IAM does not have: of two roles that differ in their paths alone, one would get the sessions of
+// the other.
 func (d *Directory) Add(arn string, policies ...string) error {
 	a, ok := ParseARN(arn)
 	if !ok || a.Service != "iam" || (!strings.HasPrefix(a.Resource, "user/") && !strings.HasPrefix(a.Resource, "role/")) {
 		return fmt.Errorf("%q is not the ARN of a user or role", arn)
+	}
+	name := a.Resource[strings.LastIndexByte(a.Resource, '/')+1:]
+	if !nameForm.MatchString(name) {
+		return fmt.Errorf("%q is not a name for a user or role", name)
 	}
 	id := &identities{}
 	for _, text := range policies {
@@ -118,10 +131,14 @@ func (d *Directory) Add(arn string, policies ...string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.identities[arn] = id
-	if name, ok := roleName(a); ok {
+	if _, ok := roleName(a); ok {
+		other := d.roles[role{a.Account, name}]
+		if other != nil && other != d.identities[arn] {
+			return fmt.Errorf("the role name %s is taken, with another path", name)
+		}
 		d.roles[role{a.Account, name}] = id
 	}
+	d.identities[arn] = id
 	return nil
 }
 

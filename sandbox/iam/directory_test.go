@@ -65,6 +65,30 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestAddRefusesNames adds roles that would take over the sessions of another, or be none.
+func TestAddRefusesNames(t *testing.T) {
+	d := NewDirectory(account)
+	admin := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	for _, name := range []string{"x/" + NoKMSRole, "a/b/" + GetRecordRole, NoKMSRole + "/", "", "a b", "a*", "a?", "a:b",
+		strings.Repeat("a", 65)} {
+		if err := d.Add(RoleARN(account, name), admin); err == nil {
+			t.Errorf("the role %q was added", name)
+		}
+	}
+	r := &Request{Caller: d.Session(NoKMSRole, "s"), Action: "kms:Decrypt", Resource: "*"}
+	if got := d.Identity(r); got != None {
+		t.Errorf("the policies of %s say %v of %s", NoKMSRole, got, r.Action)
+	}
+	for _, name := range []string{"team/fresh", "team/fresh", NoKMSRole} {
+		if err := d.Add(RoleARN(account, name), admin); err != nil {
+			t.Errorf("the role %q: %v", name, err)
+		}
+	}
+	if err := d.Add(RoleARN("210987654321", "x/"+NoKMSRole)); err != nil {
+		t.Errorf("a role of another account: %v", err)
+	}
+}
+
 func TestExists(t *testing.T) {
 	d := NewDirectory(account)
 	tests := []struct {

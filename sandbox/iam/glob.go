@@ -6,8 +6,8 @@ import (
 )
 
 // glob reports whether s matches pattern, in which * stands for any run of characters and ? for any
-// one; after literal, they are themselves. With fold, ASCII letters match in either case. It takes at most len(pattern)×len(s) steps,
-// because only the last * is ever tried again.
+// one; after literal, they are themselves. With fold, ASCII letters match in either case. It takes at most
+// len(pattern)×len(s) steps, because only the last * is ever tried again.
 func glob(pattern, s string, fold bool) bool {
 	if pattern == "*" {
 		return true

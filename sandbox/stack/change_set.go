@@ -22,7 +22,8 @@ type changeSet struct {
 	execution   string // AVAILABLE, or EXECUTE_COMPLETE
 }
 
-// maxChangeSets bounds how many change sets the service remembers.
+// maxChangeSets bounds how many change sets the service remembers; it forgets the oldest that has been
+// executed when there are more.
 const maxChangeSets = 1000
 
 var changeSetName = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
@@ -47,6 +48,12 @@ func (s *Service) createChangeSet(by iam.Caller, form url.Values) (any, error) {
 	defer s.mu.Unlock()
 	if s.find(c.Name) != nil {
 		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", c.Name, name)
+	}
+	if len(s.changeSets) >= maxChangeSets {
+		executed := func(set *changeSet) bool { return set.execution != "AVAILABLE" }
+		if i := slices.IndexFunc(s.changeSets, executed); i >= 0 {
+			s.changeSets = slices.Delete(s.changeSets, i, i+1)
+		}
 	}
 	if len(s.changeSets) >= maxChangeSets {
 		return nil, &Error{400, "LimitExceededException", "Limit for change sets has been exceeded"}

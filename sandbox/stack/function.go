@@ -120,11 +120,24 @@ func sub(v any) (text string, values map[string]any, err error) {
 		"Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string")
 }
 
+// maxEvaluated bounds what the functions of a template make in one stack: as many bytes as ten templates
+// have. A join of what a split has split grows with each level, up to all the memory there is.
+const maxEvaluated = 10 * maxTemplate
+
 // A scope is what the references of a template mean in one stack.
 type scope struct {
 	values    map[string]any // of parameters and pseudo parameters
 	resources map[string]*resource
 	exported  func(name string) (string, error)
+	spent     int // how much of maxEvaluated its functions have used
+}
+
+// spend counts the bytes that a function makes, before it makes them.
+func (s *scope) spend(bytes int) error {
+	if s.spent += bytes; s.spent > maxEvaluated {
+		return invalid("Template error: the functions of the template make more than %d bytes", maxEvaluated)
+	}
+	return nil
 }
 
 // noValue is what AWS::NoValue stands for: the property that holds it is left out.
@@ -165,16 +178,20 @@ func (s *scope) evaluate(v any) (any, error) {
 }
 
 func (s *scope) call(name string, argument any) (any, error) {
+	const each = 64 // a value in memory; a template has room for 5000 calls
+	if err := s.spend(each); err != nil {
+		return nil, err
+	}
 	switch name {
 	case "Ref":
 		id, _ := argument.(string)
-		return s.reference(id)
+		return s.counted(s.reference(id))
 	case "Fn::GetAtt":
 		logical, attribute, err := getAtt(argument)
 		if err != nil {
 			return nil, err
 		}
-		return s.attribute(logical, attribute)
+		return s.counted(s.attribute(logical, attribute))
 	case "Fn::Sub":
 		return s.substitute(argument)
 	case "Fn::ImportValue":
@@ -186,7 +203,8 @@ func (s *scope) call(name string, argument any) (any, error) {
 		if !ok {
 			return nil, invalid("Template error: the attribute in Fn::ImportValue must be a string")
 		}
-		return s.exported(text)
+		exported, err := s.exported(text)
+		return s.counted(exported, err)
 	}
 	list, err := s.arguments(name, argument)
 	if err != nil {
@@ -200,11 +218,15 @@ func (s *scope) call(name string, argument any) (any, error) {
 			return nil, invalid("Template error: every Fn::Join object requires two parameters, (1) a string delimiter and " +
 				"(2) a list of strings to be joined")
 		}
-		texts := make([]string, len(parts))
+		texts, size := make([]string, len(parts)), len(separator)*len(parts)
 		for i, v := range parts {
 			if texts[i], ok = scalarText(v); !ok {
 				return nil, invalid("Template error: every Fn::Join object requires strings to be joined")
 			}
+			size += len(texts[i])
+		}
+		if err := s.spend(size); err != nil {
+			return nil, err
 		}
 		return strings.Join(texts, separator), nil
 	case "Fn::Select":
@@ -222,12 +244,32 @@ func (s *scope) call(name string, argument any) (any, error) {
 			return nil, invalid("Template error: every Fn::Split object requires two parameters, (1) a string delimiter and " +
 				"(2) a string to be split or a function that returns a string to be split.")
 		}
+		if err := s.spend(len(text)); err != nil {
+			return nil, err
+		}
 		var parts []any
 		for part := range strings.SplitSeq(text, separator) {
 			parts = append(parts, part)
 		}
 		return parts, nil
 	}
+}
+
+// counted counts a value that stands elsewhere and may be referred to often.
+func (s *scope) counted(v any, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	size := len(list)
+	for _, v := range list {
+		text, _ := v.(string)
+		size += len(text)
+	}
+	return v, s.spend(size)
 }
 
 // arguments evaluates the two arguments of a function.
@@ -274,6 +316,9 @@ func (s *scope) substitute(argument any) (any, error) {
 		return nil, err
 	}
 	text = hole.ReplaceAllStringFunc(text, func(found string) string {
+		if err != nil {
+			return ""
+		}
 		name := strings.TrimSpace(found[2 : len(found)-1])
 		var v any
 		var problem error
@@ -293,6 +338,8 @@ func (s *scope) substitute(argument any) (any, error) {
 			err = problem
 		case !ok:
 			err = invalid("Template error: the value of ${%s} in Fn::Sub must be a string", name)
+		default:
+			err = s.spend(len(text))
 		}
 		return text
 	})

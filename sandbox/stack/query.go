@@ -60,6 +60,33 @@ func (s *Service) Query(by iam.Caller, form url.Values, requestID string) (any, 
 	return response{action: action, result: result, requestID: requestID}, nil
 }
 
+// Has reports whether the sandbox has an action.
+func Has(action string) bool { return actions[action] != nil }
+
+// PolicyResource returns the ARN of the stack that a request is about, as policies know it: of one that
+// is not there yet it has an asterisk for the id. A request about no certain stack is about "*".
+func (s *Service) PolicyResource(form url.Values) string {
+	name := form.Get("StackName")
+	if physical := form.Get("PhysicalResourceId"); physical != "" && name == "" {
+		name = s.owner(physical)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if set := s.findChangeSet(form.Get("ChangeSetName"), name); set != nil {
+		return set.creation.id
+	}
+	if st := s.find(name); st != nil {
+		return st.id
+	}
+	switch {
+	case name == "":
+		return "*"
+	case strings.HasPrefix(name, "arn:"):
+		return name
+	}
+	return "arn:aws:cloudformation:" + s.o.Region + ":" + s.o.Account + ":stack/" + name + "/*"
+}
+
 // A response is the frame around every answer.
 type response struct {
 	action    string

@@ -47,7 +47,8 @@ type Service struct {
 	closed     bool
 }
 
-// maxStacks bounds how many stacks the service remembers, deleted ones included.
+// maxStacks bounds how many stacks the service remembers, deleted ones included; of those it forgets the
+// oldest when there are more.
 const maxStacks = 2000
 
 // New returns a service without stacks. Close must be called when it is no longer needed.
@@ -92,6 +93,7 @@ type resource struct {
 	status, reason          string
 	updated                 time.Time
 	request                 Request
+	properties              string // of request as JSON, for events; "" before they are known
 	made                    Made
 	retain                  bool
 	inert                   bool
@@ -195,6 +197,11 @@ func (s *Service) begin(by iam.Caller, c Creation, start func(*stack)) (*stack, 
 		}
 		return nil, &Error{400, "AlreadyExistsException", "Stack [" + c.Name + "] already exists"}
 	}
+	if len(s.stacks) >= maxStacks {
+		if i := slices.IndexFunc(s.stacks, func(st *stack) bool { return st.status == deleteComplete }); i >= 0 {
+			s.stacks = slices.Delete(s.stacks, i, i+1)
+		}
+	}
 	switch {
 	case s.closed:
 		return nil, &Error{500, "InternalFailure", "the sandbox is closed"}
@@ -288,6 +295,10 @@ func (t *Template) values(given map[string]string) (map[string]string, error) {
 		if !ok {
 			v = *p.Default
 		}
+		if len(v) > maxValue {
+			return nil, invalid("1 validation error detected: Value at 'parameters' failed to satisfy constraint: "+
+				"Member must have length less than or equal to %d, set for %s", maxValue, p.Name)
+		}
 		if len(p.allowed) > 0 && !slices.Contains(p.allowed, v) {
 			return nil, invalid("Parameter '%s' must be one of AllowedValues", p.Name)
 		}
@@ -335,10 +346,7 @@ func (s *Service) turn(st *stack, status, reason string) {
 func (s *Service) mark(st *stack, r *resource, status, reason string) {
 	r.status, r.reason, r.updated = status, reason, s.o.Clock.Now()
 	e := Event{ID: r.logical + "-" + status + "-" + r.updated.UTC().Format("2006-01-02T15:04:05.000Z"), Logical: r.logical,
-		Physical: r.physical, Kind: r.kind, Status: status, Reason: reason, Time: r.updated}
-	if r.request.Properties != nil {
-		e.Properties = JSON(r.request.Properties)
-	}
+		Physical: r.physical, Kind: r.kind, Status: status, Reason: reason, Time: r.updated, Properties: r.properties}
 	st.events = append(st.events, e)
 }
 
@@ -401,6 +409,7 @@ func (s *Service) makeOne(ctx context.Context, st *stack, sc *scope, d declarati
 	properties, err := sc.evaluate(d.properties)
 	if err == nil {
 		r.request = Request{Name: physicalName(st.name, d.logical), Properties: properties.(map[string]any)}
+		r.properties = JSON(properties)
 		if problem := kind.checkProperties(d.logical, r.request.Properties); problem != "" {
 			err = errors.New(problem)
 		}

@@ -287,6 +287,65 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
+// TestTheOldestAreForgotten fills the service's memory with what is over: it must go on.
+func TestTheOldestAreForgotten(t *testing.T) {
+	b := newBench(Options{})
+	defer b.Close()
+	template, err := Parse("Resources: {A: {Type: AWS::S3::Bucket}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxStacks {
+		b.stacks = append(b.stacks, &stack{name: "gone", id: "gone", status: deleteComplete, template: template})
+	}
+	for range maxChangeSets {
+		b.changeSets = append(b.changeSets, &changeSet{name: "old", execution: "EXECUTE_COMPLETE"})
+	}
+	if _, err := b.Deploy(t.Context(), iam.Caller{}, Creation{Name: "next", Template: template}); err != nil {
+		t.Errorf("after %d stacks that are gone: %v", maxStacks, err)
+	}
+	form := url.Values{"Action": {"CreateChangeSet"}, "ChangeSetName": {"next"}, "ChangeSetType": {"CREATE"}, "StackName": {"later"},
+		"TemplateBody": {"Resources: {A: {Type: AWS::S3::Bucket}}"}}
+	if _, err := b.Query(iam.Caller{}, form, "id"); err != nil {
+		t.Errorf("after %d change sets that are done: %v", maxChangeSets, err)
+	}
+	if len(b.stacks) != maxStacks || len(b.changeSets) != maxChangeSets {
+		t.Errorf("there are %d stacks and %d change sets", len(b.stacks), len(b.changeSets))
+	}
+}
+
+// TestPolicyResource names what a policy would have to name.
+func TestPolicyResource(t *testing.T) {
+	b := newBench(Options{})
+	defer b.Close()
+	id := b.create(t, "there", two)
+	form := url.Values{"Action": {"CreateChangeSet"}, "ChangeSetName": {"set"}, "ChangeSetType": {"CREATE"}, "StackName": {"later"},
+		"TemplateBody": {"Resources: {A: {Type: AWS::S3::Bucket}}"}}
+	if _, err := b.Query(iam.Caller{}, form, "id"); err != nil {
+		t.Fatal(err)
+	}
+	set := b.findChangeSet("set", "later")
+	const other = "arn:aws:cloudformation:eu-west-2:123456789012:stack/nope/1"
+	for _, c := range []struct {
+		form url.Values
+		want string
+	}{
+		{url.Values{}, "*"},
+		{url.Values{"StackName": {"there"}}, id},
+		{url.Values{"StackName": {id}}, id},
+		{url.Values{"StackName": {"new"}}, "arn:aws:cloudformation:eu-west-2:123456789012:stack/new/*"},
+		{url.Values{"StackName": {other}}, other},
+		{url.Values{"ChangeSetName": {set.id}}, set.creation.id},
+		{url.Values{"ChangeSetName": {set.id}, "StackName": {"there"}}, set.creation.id},
+		{url.Values{"ChangeSetName": {"nope"}}, "*"},
+		{url.Values{"PhysicalResourceId": {"nope"}}, "*"},
+	} {
+		if got := b.PolicyResource(c.form); got != c.want {
+			t.Errorf("%v is about %s, want %s", c.form, got, c.want)
+		}
+	}
+}
+
 // TestQueryOfEveryAction asks each action for a stack that is there, for one that is not, and for
 // nothing, and wants XML or an *Error.
 func TestQueryOfEveryAction(t *testing.T) {

@@ -17,6 +17,13 @@ import (
 // maxTemplate is CloudFormation's limit for a template in a request, in bytes.
 const maxTemplate = 51200
 
+// maxResources is CloudFormation's limit for the resources of a template, and maxValue the one for the
+// value of a parameter, in bytes.
+const (
+	maxResources = 500
+	maxValue     = 4096
+)
+
 // maxDepth bounds how deep a template may nest; the article's has 9 levels.
 const maxDepth = 100
 
@@ -196,6 +203,9 @@ func (t *Template) readResources(v any) error {
 	if len(entries) == 0 {
 		return invalid("Template format error: At least one Resources member must be defined.")
 	}
+	if len(entries) > maxResources {
+		return invalid("Template format error: Number of resources, %d, is greater than maximum allowed, %d", len(entries), maxResources)
+	}
 	all := map[string]declaration{}
 	for _, name := range sorted(entries) {
 		d := declaration{logical: name, properties: map[string]any{}}
@@ -323,11 +333,11 @@ func (t *Template) check() error {
 // inOrder sorts resources so that each comes after those it needs, and otherwise by name.
 func inOrder(all map[string]declaration) ([]declaration, error) {
 	var order []declaration
-	done := map[string]bool{}
+	done, names := map[string]bool{}, sorted(all)
 	for len(order) < len(all) {
 		var stuck []string
 		before := len(order)
-		for _, name := range sorted(all) {
+		for _, name := range names {
 			switch d := all[name]; {
 			case done[name]:
 			case slices.ContainsFunc(d.needs, func(id string) bool { return !done[id] }):

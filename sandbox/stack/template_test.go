@@ -2,6 +2,7 @@ package stack
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -134,6 +135,55 @@ func TestEvaluate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEvaluateEnds has small templates make what would fill all memory, or take for ever.
+func TestEvaluateEnds(t *testing.T) {
+	many := strings.Repeat("a", 2000)
+	nested := "'x'"
+	for range 40 { // each level evaluates the one below twice
+		nested = "!Sub ['${y}${y}', {y: " + nested + "}]"
+	}
+	for _, c := range []struct{ name, in string }{
+		{"joined splits", "!Join [" + many + ", !Split [a, !Join [" + many + ", !Split [a, " + many + "]]]]"},
+		{"a parameter over and over", "!Sub '" + strings.Repeat("${P}", 2000) + "'"},
+		{"a list of it", "[" + strings.Repeat("!Ref P, ", 2000) + "]"},
+		{"an export over and over", "[" + strings.Repeat("!ImportValue x, ", 2000) + "]"},
+		{"a text over and over", "!Sub ['" + strings.Repeat("${y}", 2000) + "', {y: " + many + "}]"},
+		{"twice at every level", nested},
+		{"twice at every level, of nothing", strings.ReplaceAll(nested, "'x'", "''")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := tree("v: " + c.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &scope{values: map[string]any{"P": many}, exported: func(string) (string, error) { return many, nil }}
+			_, err = s.evaluate(m["v"])
+			wantError(t, err, "ValidationError", "the functions of the template make more than 512000 bytes")
+		})
+	}
+}
+
+func TestLimits(t *testing.T) {
+	text := "Resources:\n"
+	for i := range maxResources {
+		text += fmt.Sprintf(" A%d: {Type: X}\n", i)
+	}
+	if _, err := Parse(text); err != nil {
+		t.Errorf("%d resources: %v", maxResources, err)
+	}
+	_, err := Parse(text + " B: {Type: X}\n")
+	wantError(t, err, "ValidationError", "Number of resources, 501, is greater than maximum allowed, 500")
+	tpl, err := Parse("Parameters: {P: {Type: String}}\nResources: {A: {Type: X}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tpl.values(map[string]string{"P": strings.Repeat("x", maxValue)}); err != nil {
+		t.Error(err)
+	}
+	_, err = tpl.values(map[string]string{"P": strings.Repeat("x", maxValue+1)})
+	wantError(t, err, "ValidationError", "less than or equal to 4096")
 }
 
 // FuzzParse checks that no text is too much: whatever is accepted can be evaluated without a panic.

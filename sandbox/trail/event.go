@@ -40,8 +40,67 @@ type Event struct {
 	EventCategory       string         `json:"eventCategory"`
 
 	number    uint64
+	size      int       // in bytes, about
 	at        time.Time // EventTime is cut to seconds
 	accessKey string
+}
+
+// maxElements bounds what an event shows of a request and of its answer each, in bytes: CloudTrail shows
+// no more of either. A key policy, the largest that a request can rightly have, has 32 KiB.
+const maxElements = 100 << 10
+
+// maxText bounds what an event shows of a user agent or a message, in bytes. CloudTrail's is 1 KiB.
+const maxText = 1 << 10
+
+// maxARN is the longest ARN in the API models of KMS and QLDB, in bytes.
+const maxARN = 2048
+
+// weigh returns about how many bytes the event takes in memory.
+func (e *Event) weigh() int {
+	const fixed = 1500 // the event itself, its ids and its names
+	size := fixed + len(e.UserAgent) + len(e.ErrorMessage) + len(e.EventName) + 2*len(e.accessKey)
+	for _, r := range e.Resources {
+		size += len(r.ARN)
+	}
+	return size + weight(e.RequestParameters) + weight(e.ResponseElements)
+}
+
+// weight returns about how many bytes a value that came from JSON takes in memory.
+func weight(v any) int {
+	const each = 64 // an entry of a map, with its share of the table
+	switch v := v.(type) {
+	case string:
+		return each + len(v)
+	case map[string]any:
+		size := each
+		for name, v := range v {
+			size += each + len(name) + weight(v)
+		}
+		return size
+	case []any:
+		size := each
+		for _, v := range v {
+			size += weight(v)
+		}
+		return size
+	}
+	return each
+}
+
+// short cuts a text. The copy lets go of the rest.
+func short(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.Clone(strings.ToValidUTF8(s[:maxText], ""))
+}
+
+// bounded leaves out what is too large to be shown.
+func bounded(m map[string]any) map[string]any {
+	if weight(m) <= maxElements {
+		return m
+	}
+	return map[string]any{"omitted": true, "reason": "too large"}
 }
 
 // At returns when the event happened, in sandbox time.
@@ -101,6 +160,7 @@ func (e *Event) username() string {
 
 // describe makes the event of a call.
 func (l *Log) describe(c *Call) *Event {
+	c.Agent, c.Message = short(c.Agent), short(c.Message)
 	e := l.blank(c.Source, c.Operation, l.o.Clock.Now())
 	e.accessKey = c.AccessKey
 	e.RequestID = c.RequestID
@@ -124,9 +184,9 @@ func (l *Log) describe(c *Call) *Event {
 	}
 	e.ReadOnly = readOnly(c.Operation)
 	request, response := fields(c.Request), fields(c.Response)
-	e.RequestParameters = parameters(c.Source, request)
+	e.RequestParameters = bounded(parameters(c.Source, request))
 	if c.Code == "" {
-		e.ResponseElements = elements(c.Operation, response)
+		e.ResponseElements = bounded(elements(c.Operation, response))
 	}
 	e.Resources = l.resources(c, request, response)
 	return e
@@ -338,6 +398,9 @@ var keyARN = regexp.MustCompile(`arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-
 func (l *Log) resources(c *Call, request, response map[string]any) []resource {
 	var all []resource
 	add := func(arn string) {
+		if len(arn) > maxARN {
+			return // of something that cannot be
+		}
 		for _, r := range all {
 			if r.ARN == arn {
 				return

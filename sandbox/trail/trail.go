@@ -20,7 +20,8 @@ type Options struct {
 	// Delay is how long events take to be found by LookupEvents, in sandbox time; 0 means no time. AWS
 	// says "within about 5 minutes on average".
 	Delay time.Duration
-	// Capacity is how many events it keeps, the newest ones; 0 means 10000. An event takes about 2 KiB.
+	// Capacity is how many events it keeps, the newest ones; 0 means 10000. An event takes about 2 KiB, and
+	// all together at most some 64 MiB, however much clients send in each: beyond, the oldest go sooner.
 	Capacity int
 	// Quota limits LookupEvents to two requests in a second of real time, as AWS does.
 	Quota bool
@@ -36,7 +37,10 @@ type Log struct {
 
 	mu     sync.Mutex // guards the fields below, for a copy
 	events []*Event   // a ring: the event numbered n is at n modulo the capacity
+	first  uint64     // the number of the oldest event that is kept
 	next   uint64     // the number of the next event, counted from 0
+	size   int        // of the events that are kept, in bytes
+	room   int        // what size may be at most
 	bucket float64    // requests to LookupEvents that Quota still allows
 	filled time.Time  // when bucket was right, in real time
 }
@@ -46,7 +50,7 @@ func New(o Options) *Log {
 	if o.Capacity <= 0 {
 		o.Capacity = 10000
 	}
-	return &Log{o: o, began: o.Clock.Now(), bucket: lookupRate, filled: time.Now()}
+	return &Log{o: o, began: o.Clock.Now(), room: maxSize, bucket: lookupRate, filled: time.Now()}
 }
 
 // A Call is one call to a service, as it went over.
@@ -88,24 +92,35 @@ func (l *Log) RecordService(name, keyARN string, at time.Time) {
 	l.add(e)
 }
 
+// maxSize bounds the events that are kept together, in bytes: three times what 10000 of them usually take.
+const maxSize = 64 << 20
+
 func (l *Log) add(e *Event) {
+	e.size = e.weigh()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	ring := uint64(l.o.Capacity)
 	if len(l.events) < l.o.Capacity {
-		l.events = append(l.events, e)
-	} else {
-		l.events[l.next%uint64(l.o.Capacity)] = e
+		l.events = append(l.events, nil)
 	}
 	e.number = l.next
 	l.next++
+	l.size += e.size
+	for l.first < e.number && (l.next-l.first > ring || l.size > l.room) {
+		l.size -= l.events[l.first%ring].size
+		l.events[l.first%ring] = nil
+		l.first++
+	}
+	l.events[e.number%ring] = e
 }
 
 // Recent returns the last n events, the newest first, whether they can be looked up already or not.
 func (l *Log) Recent(n int) []*Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make([]*Event, 0, min(n, len(l.events)))
-	for i := range uint64(min(n, len(l.events))) {
+	n = min(n, int(l.next-l.first))
+	all := make([]*Event, 0, n)
+	for i := range uint64(n) {
 		all = append(all, l.events[(l.next-1-i)%uint64(l.o.Capacity)])
 	}
 	return all

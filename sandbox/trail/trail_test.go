@@ -41,6 +41,45 @@ func TestTheOldestEventsGo(t *testing.T) {
 	}
 }
 
+// TestHugeRequestsAreNotKept has clients send as much as they can in every member that events show.
+func TestHugeRequestsAreNotKept(t *testing.T) {
+	l := newLog(2000)
+	huge := strings.Repeat("x", 200<<10)
+	many := map[string]any{}
+	for i := range 5000 {
+		many[fmt.Sprint(i)] = ""
+	}
+	for _, in := range []map[string]any{{"Description": huge}, {"EncryptionContext": many}, {"KeyId": huge}, {"Tags": []any{many}},
+		{"ResourceArn": huge}, {"Name": huge}} {
+		for _, source := range []string{"kms.amazonaws.com", "qldb.amazonaws.com"} {
+			l.Record(Call{Source: source, Operation: "Encrypt", Request: in, Agent: huge, Message: huge, Code: "X", AccessKey: "A"})
+			if e := l.Recent(1)[0]; e.size > 20<<10 {
+				t.Errorf("%.40v takes %d bytes", in, e.size)
+			}
+		}
+	}
+	l.room = 2 << 20
+	large := map[string]any{"Policy": strings.Repeat("x", 90<<10)}
+	for range 40 {
+		l.Record(Call{Source: "kms.amazonaws.com", Operation: "PutKeyPolicy", Request: large})
+	}
+	total := 0
+	got := l.Recent(5000)
+	for _, e := range got {
+		total += e.size
+	}
+	if total != l.size || total > l.room || len(got) < 20 {
+		t.Errorf("%d events take %d bytes, the log says %d", len(got), total, l.size)
+	}
+	l.room = maxSize
+	for i := range 3000 { // and the small ones that follow have all the room again
+		l.Record(name(i))
+	}
+	if got := l.Recent(5000); len(got) != 2000 || got[1999].RequestParameters["keyId"] != "k1000" {
+		t.Errorf("there are %d events, the oldest %+v", len(got), got[len(got)-1].RequestParameters)
+	}
+}
+
 // TestPagesDoNotShift reads a log by pages while it grows and loses its oldest events: nothing comes
 // twice, and nothing that is still there is missed.
 func TestPagesDoNotShift(t *testing.T) {
