@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -369,7 +368,7 @@ func contain(h http.Handler) http.Handler {
 				}
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(http.StatusInternalServerError)
-				fmt.Fprintf(w, `{"message": "Internal server error", "panic": %q}`, fmt.Sprintf("%v\n%s", p, debug.Stack()))
+				fmt.Fprintf(w, `{"message": "Internal server error", "panic": %q}`, fmt.Sprint(p))
 			}
 		}()
 		h.ServeHTTP(w, r)

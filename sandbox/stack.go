@@ -196,13 +196,16 @@ func (s *Sandbox) removeLedger(ctx context.Context, by iam.Caller, _ stack.Reque
 
 // makeRole lets a role exist, with its inline policies. The article's roles exist without a stack too, and
 // then get the template's policies.
-func (s *Sandbox) makeRole(_ context.Context, _ iam.Caller, r stack.Request) (stack.Made, error) {
+func (s *Sandbox) makeRole(_ context.Context, by iam.Caller, r stack.Request) (stack.Made, error) {
 	name := r.Text("RoleName")
 	if name == "" {
 		name = r.Name
 	}
 	if path := r.Text("Path"); path != "" && path != "/" {
 		return stack.Made{}, fmt.Errorf("the sandbox has roles with the path / only, not %q", path)
+	}
+	if r.Properties["ManagedPolicyArns"] != nil {
+		return stack.Made{}, errors.New("the sandbox has no managed policies; write them into Policies")
 	}
 	var policies []string
 	list, _ := r.Properties["Policies"].([]any)
@@ -211,6 +214,9 @@ func (s *Sandbox) makeRole(_ context.Context, _ iam.Caller, r stack.Request) (st
 		policies = append(policies, stack.JSON(m["PolicyDocument"]))
 	}
 	arn := iam.RoleARN(s.Account(), name)
+	if err := s.mayChangeRole(by, arn, "iam:CreateRole", "iam:PutRolePolicy"); err != nil {
+		return stack.Made{}, err
+	}
 	if _, taken := s.roles.LoadOrStore(arn, true); taken {
 		return stack.Made{}, fmt.Errorf("Role with name %s already exists.", name) //nolint:staticcheck // AWS's words
 	}
@@ -222,10 +228,24 @@ func (s *Sandbox) makeRole(_ context.Context, _ iam.Caller, r stack.Request) (st
 }
 
 // removeRole takes a role's policies away. Its name stays known, for the key policies that have it.
-func (s *Sandbox) removeRole(_ context.Context, _ iam.Caller, _ stack.Request, name string) error {
+func (s *Sandbox) removeRole(_ context.Context, by iam.Caller, _ stack.Request, name string) error {
 	arn := iam.RoleARN(s.Account(), name)
+	if err := s.mayChangeRole(by, arn, "iam:DeleteRolePolicy", "iam:DeleteRole"); err != nil {
+		return err
+	}
 	defer s.roles.Delete(arn)
 	return s.kms.Directory().Add(arn)
+}
+
+// mayChangeRole refuses who may use CloudFormation but not IAM: through a stack they could otherwise
+// make themselves a role that may do everything.
+func (s *Sandbox) mayChangeRole(by iam.Caller, arn string, actions ...string) error {
+	for _, action := range actions {
+		if s.kms.Directory().Identity(&iam.Request{Caller: by, Action: action, Resource: arn}) != iam.Allow {
+			return fmt.Errorf("User: %s is not authorized to perform: %s on resource: %s", by.Principal, action, arn) //nolint:staticcheck // AWS's words
+		}
+	}
+	return nil
 }
 
 // build makes the stack that the sandbox starts with.

@@ -357,6 +357,44 @@ func TestPoliciesOnStacks(t *testing.T) {
 	}
 }
 
+// Who may make stacks but not roles cannot make a role that may do everything by means of a stack.
+func TestAStackIsNoWayToMoreRights(t *testing.T) {
+	s, ctx := RunT(t, Options{}), t.Context()
+	directory := s.KMS().Directory()
+	if err := directory.Add(iam.RoleARN(s.Account(), "deployer"), `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":["cloudformation:*","sts:AssumeRole"],"Resource":"*"}]}`); err != nil {
+		t.Fatal(err)
+	}
+	directory.AddKey("DEPLOYER", directory.Session("deployer", "s"))
+	c := cloudformation.NewFromConfig(config(s, "DEPLOYER"))
+	for name, want := range map[string]string{
+		"queen":       "not authorized to perform: iam:CreateRole",
+		iam.NoKMSRole: "not authorized to perform: iam:CreateRole",
+	} {
+		text := `Resources: {R: {Type: AWS::IAM::Role, Properties: {RoleName: ` + name + `, AssumeRolePolicyDocument: {},
+			Policies: [{PolicyName: all, PolicyDocument: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "*", Resource: "*"}]}}]}}}`
+		if _, err := c.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: aws.String("s-" + name), TemplateBody: &text,
+			Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the stack is taken back", func() bool { return s.stacks.Status("s-"+name) == "ROLLBACK_COMPLETE" })
+		out, err := c.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: aws.String("s-" + name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, e := range out.StackEvents {
+			found = found || strings.Contains(aws.ToString(e.ResourceStatusReason), want)
+		}
+		if !found {
+			t.Errorf("%s: no event says %q", name, want)
+		}
+		if arn := iam.RoleARN(s.Account(), name); directory.Identity(&iam.Request{Caller: directory.Session(name, "s"), Action: "kms:Decrypt", Resource: "*"}) == iam.Allow {
+			t.Errorf("%s may do everything", arn)
+		}
+	}
+}
+
 // TestRefusalsOfQueries sends what no SDK sends: an operation that there is not leaves no event, whoever
 // asks for it, and a refusal has the id that its event has.
 func TestRefusalsOfQueries(t *testing.T) {

@@ -229,8 +229,8 @@ func (s *Service) SendCommand(ctx context.Context, c iam.Caller, in *Command) (*
 		return &Reply{StartSession: &StartSessionResult{token, timed()}}, nil
 	}
 	conn := s.connection(in.SessionToken)
-	if conn == nil {
-		return nil, noSession()
+	if conn == nil || conn.session.caller.Principal != c.Principal {
+		return nil, noSession() // a token is no way to somebody else's rights
 	}
 	conn.mu.Lock()
 	defer conn.mu.Unlock()

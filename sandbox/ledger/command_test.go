@@ -636,6 +636,27 @@ func TestSessionsNeedTheKey(t *testing.T) {
 	})
 }
 
+// A session's token is no way to the rights of who opened it.
+func TestATokenIsItsOwners(t *testing.T) {
+	b := setUp(t, Options{})
+	b.T = t
+	p := b.peer()
+	p.must("INSERT INTO Test {'id': 1}")
+	thief := iam.Caller{Principal: "arn:aws:sts::123456789012:assumed-role/thief/fn", Account: "123456789012"}
+	for name, in := range map[string]*Command{
+		"begin": {StartTransaction: &struct{}{}},
+		"abort": {AbortTransaction: &struct{}{}},
+		"end":   {EndSession: &struct{}{}},
+	} {
+		in.SessionToken = p.token
+		_, err := b.SendCommand(ctx, thief, in)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeInvalidSession {
+			t.Errorf("%s with somebody else's token: got %v", name, err)
+		}
+	}
+	p.must("SELECT * FROM Test WHERE id = 1") // it is still its owner's
+}
+
 // BenchmarkSelect is a whole transaction that reads one document by its index, without the wire.
 func BenchmarkSelect(b *testing.B) { benchmark(b, "SELECT * FROM Test WHERE id = ?", ion.Int(1)) }
 
