@@ -64,30 +64,23 @@ func (s *Session) permit(p *granted, action string, t *table, now time.Time) err
 	return nil
 }
 
-// permitted reports why the caller may not run a statement, or nil. What changes documents also reads
-// them, so it needs both permissions. A table that does not exist needs the permission for all tables: a
-// caller without learns nothing of which there are.
+// permitted reports why the caller may not run a statement, or nil: he needs the permission for
+// everything it does to every table, also for what a subquery only reads. A table that does not exist
+// needs the permission for all tables: a caller without learns nothing of which there are.
 func (x *transaction) permitted(c iam.Caller, s *partiql.Statement) error {
-	l := x.ledger
-	kind := s.Kind()
-	actions := []string{"qldb:PartiQL" + kind.String()}
-	switch kind {
-	case partiql.Update, partiql.Delete:
-		actions = append(actions, actionSelect)
-	case partiql.CreateTable, partiql.UndropTable:
-		return l.permitted(c, actions[0], "table/*")
-	}
-	for _, name := range s.Tables() {
+	for _, a := range s.Accesses() {
 		part := "table/*"
-		if name == "information_schema.user_tables" {
-			part = "information_schema/user_tables"
-		} else if t := x.table(name); t != nil {
-			part = "table/" + t.id
-		}
-		for _, action := range actions {
-			if err := l.permitted(c, action, part); err != nil {
-				return err
+		switch a.Action {
+		case partiql.CreateTable, partiql.UndropTable:
+		default:
+			if a.Table == "information_schema.user_tables" {
+				part = "information_schema/user_tables"
+			} else if t := x.table(a.Table); t != nil {
+				part = "table/" + t.id
 			}
+		}
+		if err := x.ledger.permitted(c, "qldb:PartiQL"+a.Action.String(), part); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -58,20 +58,39 @@ func walk(e expr, f func(expr)) {
 	}
 }
 
+// An Access is something a statement does to a table, as permissions have it.
+type Access struct {
+	// Table is its name: of history(…) and committed views the table's own, of the system table
+	// information_schema.user_tables. UNDROP TABLE has no name, only an id, which stands here.
+	Table  string
+	Action Kind // Select and History read; a subquery's tables are read whatever the statement is
+}
+
 // Tables returns the names of the tables the statement touches, each once, in the order in which they
-// stand there: those of history(…) and of committed views by the table's own name, the system table as
-// information_schema.user_tables. UNDROP TABLE has no name, only an id, and returns that.
+// stand there.
 func (s *Statement) Tables() []string {
-	t := &tables{}
+	var names []string
+	for _, a := range s.Accesses() {
+		if !slices.Contains(names, a.Table) {
+			names = append(names, a.Table)
+		}
+	}
+	return names
+}
+
+// Accesses returns what the statement does to which table, each once. What changes documents also
+// reads them, and so has both.
+func (s *Statement) Accesses() []Access {
+	t := &accesses{}
 	switch b := s.body.(type) {
 	case *query:
 		t.query(b)
 	case *insert:
-		t.add(b.table)
+		t.add(b.table, s.kind)
 		t.expr(b.values)
 	case *update:
 		for i := range b.sources {
-			t.source(&b.sources[i])
+			t.changed(&b.sources[i], s.kind)
 		}
 		for _, c := range b.changes {
 			t.expr(c.path)
@@ -80,31 +99,31 @@ func (s *Statement) Tables() []string {
 		}
 		t.expr(b.where)
 	case *remove:
-		t.source(&b.from)
+		t.changed(&b.from, s.kind)
 		t.expr(b.where)
 	case *createTable:
-		t.add(b.table)
+		t.add(b.table, s.kind)
 	case *dropTable:
-		t.add(b.table)
+		t.add(b.table, s.kind)
 	case *undropTable:
-		t.add(b.id)
+		t.add(b.id, s.kind)
 	case *createIndex:
-		t.add(b.table)
+		t.add(b.table, s.kind)
 	case *dropIndex:
-		t.add(b.table)
+		t.add(b.table, s.kind)
 	}
-	return t.names
+	return t.all
 }
 
-type tables struct{ names []string }
+type accesses struct{ all []Access }
 
-func (t *tables) add(name string) {
-	if !slices.Contains(t.names, name) {
-		t.names = append(t.names, name)
+func (t *accesses) add(table string, action Kind) {
+	if a := (Access{table, action}); !slices.Contains(t.all, a) {
+		t.all = append(t.all, a)
 	}
 }
 
-func (t *tables) expr(e expr) {
+func (t *accesses) expr(e expr) {
 	walk(e, func(e expr) {
 		if s, ok := e.(*subquery); ok {
 			t.query(s.query)
@@ -112,14 +131,22 @@ func (t *tables) expr(e expr) {
 	})
 }
 
-func (t *tables) source(s *source) {
+// changed is a source whose documents the statement changes, if it is a table.
+func (t *accesses) changed(s *source, kind Kind) {
+	if s.table != "" {
+		t.add(s.table, kind)
+	}
+	t.source(s)
+}
+
+func (t *accesses) source(s *source) {
 	switch {
 	case s.table != "":
-		t.add(s.table)
+		t.add(s.table, Select)
 	case s.history != "":
-		t.add(s.history)
+		t.add(s.history, History)
 	case s.schema:
-		t.add(userTables)
+		t.add(userTables, Select)
 	}
 	for _, a := range s.args {
 		t.expr(a)
@@ -128,7 +155,7 @@ func (t *tables) source(s *source) {
 	t.expr(s.on)
 }
 
-func (t *tables) query(q *query) {
+func (t *accesses) query(q *query) {
 	t.expr(q.value)
 	for _, i := range q.items {
 		t.expr(i.expr)
