@@ -108,8 +108,16 @@ func (h *hierarchy) askLocked(ctx context.Context, always bool) (*answer, error)
 	if last != nil && !always && now.Before(last.until) {
 		return last, nil // somebody else has just asked
 	}
+	asked := h.changes()
 	open, err := h.open(ctx)
 	refusal := refused(err)
+	for refusal != nil && h.changes() != asked {
+		// The change that was under way has made place for another meanwhile, and its target's grant may
+		// be given back already: what was refused is no longer what the ledger needs.
+		asked = h.changes()
+		open, err = h.open(ctx)
+		refusal = refused(err)
+	}
 	switch {
 	case refusal != nil:
 		a := &answer{until: now.Add(h.probe), refusal: refusal, since: now}
@@ -179,6 +187,13 @@ func (h *hierarchy) present() (key, target string, generation uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.key, h.target, h.generation
+}
+
+// changes returns how many changes have begun.
+func (h *hierarchy) changes() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.change
 }
 
 // grow makes sure that there is a node with this index, and returns keys that include it.
