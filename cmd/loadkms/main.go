@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,9 +60,9 @@ func (w *words) answer(first bool) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if first {
-		return or(w.first, "stopping")
+		return cmp.Or(w.first, "stopping")
 	}
-	return or(w.again, "still stopping")
+	return cmp.Or(w.again, "still stopping")
 }
 
 // untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP cancels. No further signal

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func forgetEntry(dir, id string, stdout io.Writer) (err error) {
 		for _, e := range pending {
 			known = append(known, e.ID)
 		}
-		return hint(usage("the journal %s has no target %q", dir, id), "it has %s", or(strings.Join(known, ", "), "none"))
+		return hint(usage("the journal %s has no target %q", dir, id), "it has %s", cmp.Or(strings.Join(known, ", "), "none"))
 	}
 	if err := j.Close(id); err != nil {
 		return usage("strike %s from the journal: %w", id, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -317,7 +318,7 @@ func TestSignalBeforeTheRun(t *testing.T) {
 // Kills at random moments, each of the process or of its group, of every fault: the state of the
 // sandbox is what it was. LOADKMS_KILLS says how many of each fault; `make crashtest` sets it.
 func TestKillsAtRandom(t *testing.T) {
-	kills, err := strconv.Atoi(or(os.Getenv("LOADKMS_KILLS"), "3"))
+	kills, err := strconv.Atoi(cmp.Or(os.Getenv("LOADKMS_KILLS"), "3"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -42,8 +43,8 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 		}
 	}()
 	cloud := awskms.Options{
-		Region:   or(f.region, script.Config.AWS.Region),
-		Endpoint: or(f.endpoint, script.Config.AWS.Endpoint),
+		Region:   cmp.Or(f.region, script.Config.AWS.Region),
+		Endpoint: cmp.Or(f.endpoint, script.Config.AWS.Endpoint),
 		Stack:    script.Config.AWS.Stack,
 		Ledger:   script.Config.AWS.Ledger,
 	}
@@ -57,7 +58,7 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 		}
 		tuning := script.Config.Sandbox
 		s.sandbox, err = sandbox.Start(ctx, sandbox.Options{
-			Stage:         strings.TrimPrefix(or(cloud.Stack, "qldb-kms-poc"), "qldb-kms-"),
+			Stage:         strings.TrimPrefix(cmp.Or(cloud.Stack, "qldb-kms-poc"), "qldb-kms-"),
 			Region:        cloud.Region,
 			Speed:         tuning.Speed,
 			Alias:         tuning.Alias,
@@ -148,7 +149,7 @@ func openJournal(dir string) (*faults.FileJournal, []faults.Entry, error) {
 
 // journalDir returns the whole path of the folder of the journal: the one named, else the user's.
 func journalDir(named string) (string, error) {
-	dir := or(named, os.Getenv("LOADKMS_JOURNAL"))
+	dir := cmp.Or(named, os.Getenv("LOADKMS_JOURNAL"))
 	if state := os.Getenv("XDG_STATE_HOME"); dir == "" && state != "" {
 		dir = filepath.Join(state, "loadkms")
 	}
@@ -208,14 +209,4 @@ func (s *stage) strike() error {
 		errs = append(errs, s.sandbox.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// or returns the first non-empty string.
-func or(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
