@@ -22,25 +22,7 @@ const every = 5 * time.Second
 // ctx is done, returns nil in both cases, and an error only if w cannot be written to.
 func Lines(ctx context.Context, w io.Writer, feed *result.Feed) error {
 	l := log{w: w}
-	tick := time.NewTicker(glance)
-	defer tick.Stop()
-	for {
-		// In this order: what was published before ctx was done is written.
-		over := ctx.Err() != nil
-		if s := feed.Latest(); s != nil {
-			if err := l.take(s); err != nil {
-				return err
-			}
-			over = over || s.Done
-		}
-		if over {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-	}
+	return look(ctx, feed, l.take)
 }
 
 // A log remembers what of a feed was written.

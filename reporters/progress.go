@@ -29,19 +29,29 @@ func Progress(ctx context.Context, w io.Writer, feed *result.Feed, o Style, size
 			err = werr
 		}
 	}()
-	tick := time.NewTicker(glance)
-	defer tick.Stop()
 	var seen uint64
 	var width, height int
+	return look(ctx, feed, func(s *result.Snapshot) error {
+		nw, nh := known(size)
+		if s.N == seen && nw == width && nh == height {
+			return nil
+		}
+		seen, width, height = s.N, nw, nh
+		return c.draw(frame(s, width, height), width, o.Color)
+	})
+}
+
+// look shows see the latest snapshot of feed at every glance, changed or not, until one is Done or ctx
+// is done, and returns nil, or until see returns an error, and returns that.
+func look(ctx context.Context, feed *result.Feed, see func(*result.Snapshot) error) error {
+	tick := time.NewTicker(glance)
+	defer tick.Stop()
 	for {
+		// In this order: what was published before ctx was done is shown.
 		over := ctx.Err() != nil
 		if s := feed.Latest(); s != nil {
-			nw, nh := known(size)
-			if s.N != seen || nw != width || nh != height {
-				seen, width, height = s.N, nw, nh
-				if err := c.draw(frame(s, width, height), width, o.Color); err != nil {
-					return err
-				}
+			if err := see(s); err != nil {
+				return err
 			}
 			over = over || s.Done
 		}
