@@ -158,6 +158,22 @@ func (s *Service) createAlias(c *call, in *CreateAliasRequest) (*nothing, *Error
 	return &nothing{}, nil
 }
 
+// changeable returns an alias that the caller may change, which takes permission on the alias and on
+// the key it points to. The caller of this holds mu.
+func (s *Service) changeable(c *call, op, name string) (*alias, *Error) {
+	if err := s.authorizeIdentity(c.caller, op, s.aliasARN(name)); err != nil {
+		return nil, err
+	}
+	a := s.aliases[name]
+	if a == nil {
+		return nil, errAliasUnknown(s.aliasARN(name))
+	}
+	if err := s.authorize(c, op, a.target, access{}); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
 func (s *Service) updateAlias(c *call, in *UpdateAliasRequest) (*nothing, *Error) {
 	v := c.validation()
 	v.required("TargetKeyId", in.TargetKeyId, 2048)
@@ -166,15 +182,9 @@ func (s *Service) updateAlias(c *call, in *UpdateAliasRequest) (*nothing, *Error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.authorizeIdentity(c.caller, "UpdateAlias", s.aliasARN(in.AliasName)); err != nil {
-		return nil, err
-	}
-	a := s.aliases[in.AliasName]
-	if a == nil {
-		return nil, errAliasUnknown(s.aliasARN(in.AliasName))
-	}
 	// The key it leaves may be in any state, even pending deletion; the one it goes to may not.
-	if err := s.authorize(c, "UpdateAlias", a.target, access{}); err != nil {
+	a, err := s.changeable(c, "UpdateAlias", in.AliasName)
+	if err != nil {
 		return nil, err
 	}
 	k, err := s.target(c, "UpdateAlias", in.TargetKeyId)
@@ -200,14 +210,7 @@ func (s *Service) deleteAlias(c *call, in *DeleteAliasRequest) (*nothing, *Error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.authorizeIdentity(c.caller, "DeleteAlias", s.aliasARN(in.AliasName)); err != nil {
-		return nil, err
-	}
-	a := s.aliases[in.AliasName]
-	if a == nil {
-		return nil, errAliasUnknown(s.aliasARN(in.AliasName))
-	}
-	if err := s.authorize(c, "DeleteAlias", a.target, access{}); err != nil {
+	if _, err := s.changeable(c, "DeleteAlias", in.AliasName); err != nil {
 		return nil, err
 	}
 	s.rememberAliases(c.now)
