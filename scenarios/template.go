@@ -30,6 +30,7 @@ const (
 	Plain      Mode = iota // as text
 	JSONValue              // as a JSON value of its own type: the hole is the whole value
 	JSONString             // as text inside a JSON string, escaped
+	FormString             // as text in a query or an application/x-www-form-urlencoded body, escaped
 )
 
 // Literal returns the template's text and true if it has no holes.

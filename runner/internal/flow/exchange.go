@@ -57,7 +57,7 @@ func (r *run) exchange(u *user) (result.Class, time.Duration, bool) {
 	default:
 		class = client.Classify(err)
 	}
-	u.shard.Record(measure.Sample{Step: op.step, Class: class, Intended: u.intended, Sent: sent, Done: ended,
+	u.shard.Record(measure.Sample{Step: op.step, Class: class, Intended: u.intended, Began: sent, Sent: sent, Done: ended,
 		Span: span, Arrival: u.fresh})
 	return class, ended, true
 }

@@ -301,7 +301,7 @@ func (r *run) play(u *user, k ticket) bool {
 func (r *run) giveUp(u *user) {
 	if step := u.op().step; step >= 0 {
 		now := r.now()
-		u.shard.Record(measure.Sample{Step: step, Class: giveUpClass, Intended: u.intended, Sent: now, Done: now,
+		u.shard.Record(measure.Sample{Step: step, Class: giveUpClass, Intended: u.intended, Began: now, Sent: now, Done: now,
 			Span: r.Recorder.Span(), Arrival: u.fresh})
 	}
 }

@@ -13,7 +13,7 @@ func TestRecordAllocatesNothing(t *testing.T) {
 	work := func() {
 		for i := range 3 * 1024 {
 			at := time.Duration(i) * time.Microsecond
-			s.Record(Sample{Step: i % 3, Intended: at, Sent: at, Done: at})
+			s.Record(Sample{Step: i % 3, Intended: at, Began: at, Sent: at, Done: at})
 			s.Arrive(at)
 		}
 	}

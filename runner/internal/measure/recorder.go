@@ -139,8 +139,8 @@ func (r *Recorder) count(e *entry) {
 		}
 	}
 	if e.arrival {
-		r.late.record(e.sent - e.intended)
-		w.late.record(e.sent - e.intended)
+		r.late.record(e.began - e.intended)
+		w.late.record(e.began - e.intended)
 	}
 	if e.step >= 0 {
 		r.totals[e.step].add(e)

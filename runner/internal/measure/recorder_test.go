@@ -108,7 +108,7 @@ func (w *twin) windows(n int) []result.Window {
 		var late set
 		for _, x := range w.samples {
 			if x.Arrival && in(x.Intended) {
-				late = append(late, x.Sent-x.Intended)
+				late = append(late, x.Began-x.Intended)
 			}
 		}
 		v.LateP99 = late.quantile(0.99)
@@ -189,7 +189,11 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 			if rng.IntN(3) > 0 {
 				x.Class = result.Class(rng.IntN(int(result.Dropped)))
 			}
-			x.Sent = x.Intended + time.Duration(rng.ExpFloat64()*float64(time.Millisecond))
+			x.Began = x.Intended + time.Duration(rng.ExpFloat64()*float64(time.Millisecond))
+			x.Sent = x.Began
+			if rng.IntN(4) == 0 { // it waited for a connection
+				x.Sent += time.Duration(rng.ExpFloat64() * float64(10*time.Millisecond))
+			}
 			x.Done = x.Sent + time.Duration(rng.ExpFloat64()*float64(200*time.Millisecond))
 			if rng.IntN(50) == 0 {
 				x.Done = x.Sent + within(time.Minute) // a straggler
@@ -206,7 +210,7 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 				step := rng.IntN(n)
 				acts = append(acts, act{intended, func() {
 					shard.Drop(step, intended)
-					w.drops = append(w.drops, Sample{Step: step, Class: result.Dropped, Intended: intended, Sent: intended, Done: intended})
+					w.drops = append(w.drops, Sample{Step: step, Class: result.Dropped, Intended: intended, Began: intended, Sent: intended, Done: intended})
 				}})
 			case 1:
 				acts = append(acts, act{intended, func() { shard.Arrive(intended); w.arrived = append(w.arrived, intended) }})
@@ -275,7 +279,7 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 		var late set
 		for _, x := range w.samples {
 			if x.Arrival {
-				late = append(late, x.Sent-x.Intended)
+				late = append(late, x.Began-x.Intended)
 			}
 		}
 		got := r.Lateness()
@@ -295,7 +299,7 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 // a span it does not lie in.
 func TestCutNeverLeavesASampleOutsideItsSpan(t *testing.T) {
 	r := NewRecorder(steps(1))
-	r.Shard(0).Record(Sample{Sent: 1 * time.Second, Done: 3 * time.Second})
+	r.Shard(0).Record(Sample{Began: 1 * time.Second, Sent: 1 * time.Second, Done: 3 * time.Second})
 	r.Spans(3 * time.Second)
 	r.Cut(2 * time.Second)
 	r.Cut(1 * time.Second)
@@ -312,7 +316,7 @@ func TestCutNeverLeavesASampleOutsideItsSpan(t *testing.T) {
 func TestASampleSentBeforeItsSpanStraddles(t *testing.T) {
 	r := NewRecorder(steps(1))
 	r.Cut(2 * time.Second)
-	r.Shard(0).Record(Sample{Span: r.Span(), Sent: time.Second, Done: 3 * time.Second})
+	r.Shard(0).Record(Sample{Span: r.Span(), Began: time.Second, Sent: time.Second, Done: 3 * time.Second})
 	if got := r.Spans(4 * time.Second)[1].Steps[0]; got.Straddling != 1 || got.Classes.Total() != 0 {
 		t.Errorf("got %+v", got)
 	}
@@ -365,7 +369,7 @@ func TestConcurrentWritersAndReaders(t *testing.T) {
 			work.Go(func() {
 				for k := range each {
 					at := time.Duration(k%10) * time.Second
-					r.Shard(i).Record(Sample{Step: k % 2, Span: r.Span(), Intended: at, Sent: at, Done: at + time.Millisecond, Arrival: true})
+					r.Shard(i).Record(Sample{Step: k % 2, Span: r.Span(), Intended: at, Began: at, Sent: at, Done: at + time.Millisecond, Arrival: true})
 				}
 			})
 		}
@@ -405,11 +409,11 @@ func TestAnHourFitsIntoMemory(t *testing.T) {
 	for second := range 3600 {
 		for i := range 200 {
 			at := time.Duration(second)*time.Second + time.Duration(i)*5*time.Millisecond
-			r.Shard(i).Record(Sample{Step: i % 2, Intended: at, Sent: at,
+			r.Shard(i).Record(Sample{Step: i % 2, Intended: at, Began: at, Sent: at,
 				Done: at + time.Duration((1+rng.ExpFloat64())*float64(20*time.Millisecond)), Arrival: true})
 		}
 		at := time.Duration(rng.IntN(second+1)) * time.Second
-		r.Shard(0).Record(Sample{Intended: at, Sent: at, Done: time.Duration(second+1) * time.Second})
+		r.Shard(0).Record(Sample{Intended: at, Began: at, Sent: at, Done: time.Duration(second+1) * time.Second})
 		windows = r.Windows(time.Duration(second+1) * time.Second)
 	}
 	runtime.GC()
@@ -454,7 +458,7 @@ func BenchmarkWindowsOfAnHour(b *testing.B) {
 	for b.Loop() {
 		for i := range 100 {
 			at := 3599*time.Second + time.Duration(i)
-			r.Shard(0).Record(Sample{Intended: at, Sent: at, Done: at})
+			r.Shard(0).Record(Sample{Intended: at, Began: at, Sent: at, Done: at})
 		}
 		r.Windows(time.Hour)
 	}

@@ -13,11 +13,13 @@ import (
 type Sample struct {
 	Step     int           // index of the steps given to NewRecorder
 	Class    result.Class  // how it ended
+	Phase    int           // index of the run's phases: that of the arrival it belongs to
 	Intended time.Duration // when the schedule wanted it, or the step before it and think time
-	Sent     time.Duration // when it did start
+	Began    time.Duration // when the user got to it; from there to Sent it waited for a connection
+	Sent     time.Duration // when it was on its way
 	Done     time.Duration // when the last byte was read, or it failed
 	Span     uint32        // Recorder.Span when it was sent, read before Sent was stamped
-	Arrival  bool          // the first request of a flow: its lateness, Sent − Intended, counts
+	Arrival  bool          // the first request of a flow: its lateness, Began − Intended, counts
 }
 
 // kind says what an entry is about.
@@ -32,6 +34,7 @@ const (
 // An entry is a sample, an arrival or a drop as a shard keeps it until it is folded.
 type entry struct {
 	intended time.Duration
+	began    time.Duration
 	sent     time.Duration
 	done     time.Duration
 	span     uint32
@@ -69,7 +72,7 @@ type Shard struct {
 // in 2,000 samples per shard, and one chunk per 1,024 samples otherwise.
 func (s *Shard) Record(x Sample) {
 	_ = s.recorder.steps[x.Step] // a wrong step must fail here, not where it is folded
-	s.add(entry{x.Intended, x.Sent, x.Done, x.Span, int16(x.Step), x.Class, request, x.Arrival, false})
+	s.add(entry{x.Intended, x.Began, x.Sent, x.Done, x.Span, int16(x.Step), x.Class, request, x.Arrival, false})
 }
 
 // Arrive counts an arrival as due in the window of its intended start, whether or not its request
