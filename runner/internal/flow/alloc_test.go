@@ -4,13 +4,13 @@ package flow
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"testing"
 	"time"
 
-	"loadkms/result"
 	"loadkms/runner/internal/arrival"
-	"loadkms/runner/internal/measure"
+	"loadkms/runner/internal/client"
 )
 
 // The path of a plain GET through the state machine: choose, begin, render, advance, record.
@@ -19,15 +19,17 @@ func TestWalkAllocatesNothing(t *testing.T) {
 	for id := range uint64(100) {
 		d.Records.Acknowledge(id)
 	}
-	u := newUser(d.Program, d.Records)
-	shard := d.Recorder.Shard(0)
+	u := newUser(d.Program, d.Records, d.Recorder.Shard(0))
+	resp := &client.Response{Status: 200}
+	var dice rand.PCG
 	seq := uint64(0)
 	work := func() {
 		a := arrival.Arrival{Seq: seq}
 		seq++
-		act := u.begin(ticket{Arrival: a, scenario: d.Program.choose(a, &u.data)})
-		for ; act == send; act = u.advance(event{at: 5}) {
-			shard.Record(measure.Sample{Step: u.op().step, Class: result.OK, Intended: u.intended, Sent: 1, Done: 5, Arrival: u.fresh})
+		act := u.begin(ticket{Arrival: a, scenario: d.Program.choose(a, &dice)})
+		for act == send {
+			u.walk.sent(0, 1, 0)
+			act = u.walk.answer(resp, 5)
 		}
 		if act != done {
 			t.Fatalf("got action %d, want done", act)
@@ -57,8 +59,8 @@ func TestExchangeAllocations(t *testing.T) {
 				if act := u.begin(ticket{}); act != send {
 					t.Fatalf("got action %d, want send", act)
 				}
-				if class, _, ok := r.exchange(u); class != result.OK || !ok {
-					t.Fatalf("got %v", class)
+				if act, ok := r.exchange(u.walk); act != done || !ok {
+					t.Fatalf("got action %d, %v", act, ok)
 				}
 			}
 			for range 3000 {
@@ -75,9 +77,8 @@ func TestExchangeAllocations(t *testing.T) {
 // loose returns a run and a user that no driver drives.
 func loose(d *Driver) (*run, *user) {
 	r := &run{Driver: d, ctx: context.Background(), began: time.Now(), records: d.Records, timeout: time.Second}
-	u := newUser(d.Program, d.Records)
-	u.shard = d.Recorder.Shard(0)
-	u.ctx, u.cancel = context.WithCancelCause(r.ctx)
+	u := newUser(d.Program, d.Records, d.Recorder.Shard(0))
+	r.connect(u.walk)
 	return r, u
 }
 
@@ -86,19 +87,21 @@ func BenchmarkWalk(b *testing.B) {
 	for id := range uint64(100) {
 		d.Records.Acknowledge(id)
 	}
-	u := newUser(d.Program, d.Records)
+	u := newUser(d.Program, d.Records, d.Recorder.Shard(0))
+	resp := &client.Response{Status: 200}
+	var dice rand.PCG
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		a := arrival.Arrival{Seq: uint64(i)}
-		for act := u.begin(ticket{Arrival: a, scenario: d.Program.choose(a, &u.data)}); act == send; {
-			act = u.advance(event{at: 5})
+		for act := u.begin(ticket{Arrival: a, scenario: d.Program.choose(a, &dice)}); act == send; {
+			act = u.walk.answer(resp, 5)
 		}
 	}
 }
 
 func BenchmarkRenderCreate(b *testing.B) {
 	d := newDriver(compile(b, mixed(), Options{}), nil)
-	u := newUser(d.Program, d.Records)
+	u := newUser(d.Program, d.Records, d.Recorder.Shard(0))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		u.begin(ticket{Arrival: arrival.Arrival{Seq: uint64(i)}})

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"loadkms/result"
+	"loadkms/runner/internal/client"
 	"loadkms/scenarios"
 )
 
@@ -41,12 +42,13 @@ func (e *expect) status(s int) bool {
 
 // classify returns the class of a complete answer: OK if its status is good and every check holds;
 // else what the script's rules say, in their order; else what the built-in rules say.
-func (u *user) classify(o *requestOp, good bool, status int, header http.Header, body []byte) result.Class {
-	if good && u.hold(&o.expect, header, body) {
+func (w *walk) classify(o *requestOp, a *client.Response) result.Class {
+	good, status, body := o.expect.status(a.Status), a.Status, a.Body
+	if good && w.hold(&o.expect, a) {
 		return result.OK
 	}
-	for i := range u.program.classify {
-		r := &u.program.classify[i]
+	for i := range w.user.program.classify {
+		r := &w.user.program.classify[i]
 		if (r.Status == nil || slices.Contains(r.Status, status)) && bytes.Contains(body, []byte(r.Contains)) {
 			return r.Class
 		}
@@ -100,7 +102,7 @@ func builtIn(status int, body []byte) result.Class {
 }
 
 // hold reports whether every check of e holds.
-func (u *user) hold(e *expect, header http.Header, body []byte) bool {
+func (w *walk) hold(e *expect, a *client.Response) bool {
 	if e.contentType == "" && len(e.checks) == 0 {
 		return true // most answers; without the allocation below
 	}
@@ -110,18 +112,18 @@ func (u *user) hold(e *expect, header http.Header, body []byte) bool {
 	)
 	parse := func() bool {
 		if !parsed {
-			parsed, valid = true, json.Unmarshal(body, &document) == nil
+			parsed, valid = true, json.Unmarshal(a.Body, &document) == nil
 		}
 		return valid
 	}
 	switch {
 	case e.contentType == "":
 	case strings.EqualFold(e.contentType, "json"):
-		if !strings.Contains(strings.ToLower(header.Get("Content-Type")), "json") || !parse() {
+		if !strings.Contains(strings.ToLower(contentType(a)), "json") || !parse() {
 			return false
 		}
 	default:
-		got := header.Get("Content-Type")
+		got := contentType(a)
 		if media, _, err := mime.ParseMediaType(got); !strings.EqualFold(got, e.contentType) &&
 			(err != nil || !strings.EqualFold(media, e.contentType)) {
 			return false
@@ -131,12 +133,12 @@ func (u *user) hold(e *expect, header http.Header, body []byte) bool {
 		c := &e.checks[i]
 		switch c.kind {
 		case scenarios.HasHeader:
-			if len(header[c.name]) == 0 {
+			if _, ok := a.Header(c.name); !ok {
 				return false
 			}
 		case scenarios.HeaderEquals:
-			want, ok := c.value.render(u, nil, asIs)
-			if !ok || !slices.Contains(header[c.name], string(want)) {
+			want, ok := c.value.render(w, nil, asIs)
+			if !ok || !hasValue(a, c.name, want) {
 				return false
 			}
 		case scenarios.HasProperty:
@@ -146,7 +148,7 @@ func (u *user) hold(e *expect, header http.Header, body []byte) bool {
 		case scenarios.MatchesRegexp:
 			pattern := c.pattern
 			if pattern == nil {
-				source, ok := c.value.render(u, nil, asIs)
+				source, ok := c.value.render(w, nil, asIs)
 				if !ok {
 					return false
 				}
@@ -155,12 +157,27 @@ func (u *user) hold(e *expect, header http.Header, body []byte) bool {
 					return false
 				}
 			}
-			if !pattern.Match(body) {
+			if !pattern.Match(a.Body) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+func contentType(a *client.Response) string {
+	v, _ := a.Header("Content-Type")
+	return string(v)
+}
+
+// hasValue reports whether one of the headers called name has the value want.
+func hasValue(a *client.Response, name string, want []byte) bool {
+	for v := range a.Headers(name) {
+		if bytes.Equal(v, want) {
+			return true
+		}
+	}
+	return false
 }
 
 // propertyPath cuts a path as lodash does: a.b[0].c and a.b.0.c are the same.

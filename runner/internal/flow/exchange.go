@@ -2,17 +2,17 @@ package flow
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"loadkms/result"
 	"loadkms/runner/internal/client"
-	"loadkms/runner/internal/measure"
 )
 
 // How much of an answer's body is looked at; the rest is read and counted.
@@ -23,116 +23,203 @@ const (
 	checkedBody = 1 << 20
 )
 
-// exchange sends u's request, reads the answer, and records how it ended. It reports false if the
-// exchange was cut because the run ended: then nothing is recorded, and a create may have happened.
-func (r *run) exchange(u *user) (result.Class, time.Duration, bool) {
-	op := u.op()
-	if r.ctx.Err() != nil {
-		return 0, 0, false
+// A line is what the portable driver keeps for a walk, to make its exchanges over net/http.
+type line struct {
+	timer    *time.Timer     // for think time
+	requests []*http.Request // by the index of their op
+	sending  *sending
+	response client.Response
+	head     []byte // of the last answer
+	kept     []byte // the body of the last answer, as far as it is kept
+
+	deadline atomic.Int64 // of the exchange in flight, since the run began; 0 means none
+	mu       sync.Mutex   // guards the rest; held for a few instructions, and by expire while canceling
+	expired  bool
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+}
+
+func newLine(ctx context.Context, requests int) *line {
+	l := &line{timer: time.NewTimer(time.Hour), requests: make([]*http.Request, requests)}
+	l.timer.Stop()
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	return l
+}
+
+// rest lets go of buffers that grew large.
+func (l *line) rest() {
+	for _, b := range []*[]byte{&l.head, &l.kept} {
+		if cap(*b) > bulky {
+			*b = nil
+		}
 	}
-	req, err := u.request(op)
+}
+
+// exchange sends w's request, reads the answer, and tells w. It reports false if the exchange was cut
+// because the run ended.
+func (r *run) exchange(w *walk) (action, bool) {
+	if r.ctx.Err() != nil {
+		return done, false
+	}
+	l, index := w.line, w.op().request.index
+	began := r.now()
+	req, err := l.request(w.out, index)
 	if err != nil { // what was rendered is not a URL
-		r.giveUp(u)
-		return giveUpClass, r.now(), true
+		return r.giveUp(w), true
 	}
 	span := r.Recorder.Span() // before the stamp: a cut in between must not find it in the later span
 	sent := r.now()
-	u.deadline.Store(int64(sent + r.timeout))
-	class, err := r.answer(u, op.request, req)
+	w.sent(began, sent, span)
+	l.deadline.Store(int64(sent + r.timeout))
+	err = r.answer(w, req)
 	ended := r.now()
-	expired := u.disarm(r.ctx) || ended-sent >= r.timeout // the run may have ended before the sweeper came
-	if err != nil || !u.payload.closed() {
+	expired := l.disarm(r.ctx) || ended-sent >= r.timeout // the run may have ended before the sweeper came
+	if err != nil || !l.sending.closed() {
 		// After an error, or an answer that came before the whole request was sent, the transport may
 		// still be reading this request; so neither it nor its body is used again.
-		u.requests[op.step], u.payload, u.body = nil, nil, nil
+		l.requests[index], l.sending, w.body = nil, nil, nil
 	}
+	w.user.mu.Lock()
+	defer w.user.mu.Unlock()
 	switch {
 	case err == nil:
+		return w.answer(&l.response, ended), true
 	case expired:
-		class = result.Timeout
+		return w.fail(result.Timeout, ended), true
 	case r.ctx.Err() != nil:
 		r.cut.Add(1)
-		u.learn(op.request, result.Timeout) // its outcome is as unknown as a timeout's
-		return 0, 0, false
-	default:
-		class = client.Classify(err)
+		w.cut()
+		return done, false
 	}
-	u.shard.Record(measure.Sample{Step: op.step, Class: class, Intended: u.intended, Began: sent, Sent: sent, Done: ended,
-		Span: span, Arrival: u.fresh})
-	return class, ended, true
+	return w.fail(client.Classify(err), ended), true
 }
 
-// request returns the HTTP request of op with what u rendered. It is made once per user and step, and
-// then filled again and again.
-func (u *user) request(op *op) (*http.Request, error) {
-	o := op.request
-	req := u.requests[op.step]
+// request returns the HTTP request that sends out. It is made once per walk and op, and then filled
+// again and again.
+func (l *line) request(out *request, index int) (*http.Request, error) {
+	req := l.requests[index]
 	if req == nil {
-		base := o.url.base
-		req = (&http.Request{Method: o.method, URL: &base, Header: o.header.Clone(), Host: o.host,
-			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(u.ctx)
-		u.requests[op.step] = req
-	}
-	if !o.url.fixed {
-		if err := o.url.fill(req.URL, u.url); err != nil {
+		u, err := parseTarget(out.origin + string(out.target))
+		if err != nil {
+			return nil, err
+		}
+		req = (&http.Request{Method: out.method, URL: u, Header: http.Header{}, Host: out.host,
+			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(l.ctx)
+		l.requests[index] = req
+		setFields(req.Header, out.fields)
+	} else if !out.fixed {
+		if err := l.refill(req, out); err != nil {
 			return nil, err
 		}
 	}
-	from := 0
-	for i, h := range o.headers {
-		value := string(u.headers[from:u.ends[i]])
-		from = u.ends[i]
-		if h.name == "Host" {
-			req.Host = value
-		} else if v := req.Header[h.name]; len(v) == 1 {
-			v[0] = value
-		} else {
-			req.Header[h.name] = []string{value}
-		}
-	}
-	if !o.hasBody {
+	if !out.hasBody {
 		return req, nil
 	}
-	if u.payload == nil {
-		u.payload = new(payload)
-		u.payload.reopen = u.payload.again
+	if l.sending == nil {
+		l.sending = new(sending)
+		l.sending.reopen = l.sending.again
 	}
-	p := u.payload
-	p.fill(u.body)
-	req.Body, req.GetBody, req.ContentLength = p, p.reopen, int64(len(u.body))
-	if len(u.body) == 0 {
+	s := l.sending
+	s.fill(out.body)
+	req.Body, req.GetBody, req.ContentLength = s, s.reopen, int64(len(out.body))
+	if len(out.body) == 0 {
 		req.Body, req.GetBody = http.NoBody, nil
-		p.open.Store(0)
+		s.open.Store(0)
 	}
 	return req, nil
+}
+
+// refill makes req, which was of the same op, send out.
+func (l *line) refill(req *http.Request, out *request) error {
+	target := string(out.target)
+	scheme, host, _ := strings.Cut(out.origin, "://")
+	if path, query, ok := plainPath(target); ok && req.URL.Scheme == scheme && req.URL.Host == host {
+		req.URL.Path, req.URL.RawPath, req.URL.RawQuery, req.URL.ForceQuery = path, "", query, false
+	} else {
+		u, err := parseTarget(out.origin + target)
+		if err != nil {
+			return err
+		}
+		*req.URL = *u
+	}
+	req.Host = out.host
+	setFields(req.Header, out.fields)
+	return nil
+}
+
+// setFields makes fields all there is in h, and allocates nothing for values that are there already.
+func setFields(h http.Header, fields []field) {
+	if len(h) > len(fields) {
+		clear(h)
+	}
+	for i := range fields {
+		f := &fields[i]
+		if v := h[f.name]; len(v) != 1 {
+			h[f.name] = []string{string(f.value)}
+		} else if v[0] != string(f.value) {
+			v[0] = string(f.value)
+		}
+	}
+}
+
+// expire cancels the exchange if it is still the one with this deadline.
+func (l *line) expire(deadline int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.deadline.CompareAndSwap(deadline, 0) {
+		l.expired = true
+		l.cancel(errTimeout)
+	}
+}
+
+// disarm ends the watch over the exchange and reports whether it expired. A context that was canceled
+// is replaced, with all requests that carry it.
+func (l *line) disarm(parent context.Context) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deadline.Store(0)
+	if !l.expired {
+		return false
+	}
+	l.expired = false
+	l.ctx, l.cancel = context.WithCancelCause(parent)
+	clear(l.requests)
+	return true
 }
 
 // buffers are for bodies nobody looks at.
 var buffers = sync.Pool{New: func() any { return new([8 << 10]byte) }}
 
-// answer makes the exchange and returns the answer's class, or the error that kept it from being
-// complete.
-func (r *run) answer(u *user, o *requestOp, req *http.Request) (result.Class, error) {
+// answer makes the exchange and leaves the answer in w's line, or returns the error that kept it from
+// being complete.
+func (r *run) answer(w *walk, req *http.Request) error {
 	resp, err := r.Transport.RoundTrip(req)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	good := o.expect.status(resp.StatusCode)
-	u.kept = u.kept[:0]
-	switch {
-	case !good:
-		u.kept, err = r.keep(u.kept, resp.Body, keptBody)
-	case o.expect.body:
-		u.kept, err = r.keep(u.kept, resp.Body, checkedBody)
+	l := w.line
+	l.kept = l.kept[:0]
+	if most := w.keep(resp.StatusCode); most > 0 {
+		l.kept, err = r.keep(l.kept, resp.Body, most)
 	}
+	size := uint64(len(l.kept))
 	if err == nil {
-		err = r.discard(resp.Body)
+		var rest uint64
+		rest, err = r.discard(resp.Body)
+		size += rest
 	}
 	resp.Body.Close()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return u.classify(o, good, resp.StatusCode, resp.Header, u.kept), nil
+	l.head = l.head[:0]
+	for name, values := range resp.Header {
+		for _, v := range values {
+			l.head = append(append(append(append(l.head, name...), ": "...), v...), "\r\n"...)
+		}
+	}
+	l.response = client.Response{Status: resp.StatusCode, Head: l.head, Body: l.kept, Size: size}
+	return nil
 }
 
 // keep reads at most the first most bytes of body into b. The end of the body is not an error.
@@ -151,25 +238,26 @@ func (r *run) keep(b []byte, body io.Reader, most int) ([]byte, error) {
 	return b, nil
 }
 
-// discard reads body to its end.
-func (r *run) discard(body io.Reader) error {
+// discard reads body to its end and returns how much that was.
+func (r *run) discard(body io.Reader) (size uint64, err error) {
 	buffer := buffers.Get().(*[8 << 10]byte)
 	defer buffers.Put(buffer)
 	for {
 		n, err := body.Read(buffer[:])
 		r.read.Add(uint64(n))
+		size += uint64(n)
 		if err == io.EOF {
-			return nil
+			return size, nil
 		} else if err != nil {
-			return err
+			return size, err
 		}
 	}
 }
 
-// A payload is the body of a user's requests, one after another. The transport may close it after
+// A sending is the body of a walk's requests, one after another. The transport may close it after
 // RoundTrip has returned, even after the answer is complete, and must have the bytes to itself until
 // then.
-type payload struct {
+type sending struct {
 	bytes.Reader
 	data []byte
 	open atomic.Int32 // readers the transport has not closed
@@ -178,63 +266,43 @@ type payload struct {
 	reopen func() (io.ReadCloser, error)
 }
 
-func (p *payload) fill(data []byte) {
-	p.data = data
-	p.Reset(data)
-	p.once.Store(false)
-	p.open.Store(1)
+func (s *sending) fill(data []byte) {
+	s.data = data
+	s.Reset(data)
+	s.once.Store(false)
+	s.open.Store(1)
 }
 
 // Close may be called more than once, and from any goroutine.
-func (p *payload) Close() error {
-	if !p.once.Swap(true) {
-		p.open.Add(-1)
+func (s *sending) Close() error {
+	if !s.once.Swap(true) {
+		s.open.Add(-1)
 	}
 	return nil
 }
 
 // again returns the body once more, for a transport that found a kept connection closed before it
 // could send anything.
-func (p *payload) again() (io.ReadCloser, error) {
-	p.open.Add(1)
-	another := &payload{data: p.data}
-	another.Reset(p.data)
-	return &second{another, p}, nil
+func (s *sending) again() (io.ReadCloser, error) {
+	s.open.Add(1)
+	another := &sending{data: s.data}
+	another.Reset(s.data)
+	return &second{another, s}, nil
 }
 
-// closed reports whether the transport is through with p. A nil payload is.
-func (p *payload) closed() bool { return p == nil || p.open.Load() == 0 }
+// closed reports whether the transport is through with s. A nil payload is.
+func (s *sending) closed() bool { return s == nil || s.open.Load() == 0 }
 
-// A second is a further reader over a payload.
+// A second is a further reader over a body.
 type second struct {
-	*payload
-	of *payload
+	*sending
+	of *sending
 }
 
 func (s *second) Close() error {
 	if !s.once.Swap(true) {
 		s.of.open.Add(-1)
 	}
-	return nil
-}
-
-// fill sets to to the URL that was rendered.
-func (t *target) fill(to *url.URL, rendered []byte) error {
-	s := string(rendered)
-	if !t.whole {
-		if path, query, ok := plainPath(s); ok {
-			to.Path, to.RawPath, to.RawQuery, to.ForceQuery = path, "", query, false
-			return nil
-		}
-		s = t.base.Scheme + "://" + t.base.Host + s
-	} else if len(s) > 0 && s[0] == '/' {
-		s = t.prefix + s
-	}
-	parsed, err := parseTarget(s)
-	if err != nil {
-		return err
-	}
-	*to = *parsed
 	return nil
 }
 

@@ -94,9 +94,10 @@ type run struct {
 	timeout time.Duration
 	limit   int // of virtual users alive at once
 
-	mu   sync.Mutex // guards the rest; held for a few instructions
-	idle []*user    // last in, first out: what was busy most recently is still in caches
-	all  []*user
+	mu    sync.Mutex // guards the rest; held for a few instructions
+	idle  []*user    // last in, first out: what was busy most recently is still in caches
+	all   []*user
+	lines []*line // of all walks of all users
 }
 
 // now returns the time since the run began.
@@ -160,13 +161,6 @@ func (m *mistakeError) Error() string {
 	return fmt.Sprintf("internal error: a virtual user panicked: %v", m.value)
 }
 
-// A ticket is an arrival with everything that must be decided in the order of arrivals.
-type ticket struct {
-	arrival.Arrival
-	scenario int
-	sequence uint64 // the number before the first one the flow may use
-}
-
 // dispatch waits for each intended start and hands the arrival to the most recently idle virtual user.
 // When it returns, users end as soon as their flow does.
 func (r *run) dispatch(schedule iter.Seq[arrival.Arrival], users *sync.WaitGroup) error {
@@ -191,10 +185,7 @@ func (r *run) dispatch(schedule iter.Seq[arrival.Arrival], users *sync.WaitGroup
 			return context.Cause(r.ctx)
 		}
 		r.due.Add(1)
-		k := ticket{a, r.Program.choose(a, &dice), r.sequence}
-		// Numbers are taken even if nobody is free to use them, so that those of later arrivals do not
-		// depend on how fast answers were.
-		r.sequence += uint64(r.Program.scenarios[k.scenario].sequences)
+		k := r.Program.deal(a, &dice, &r.sequence)
 		u := r.claim(a.Phase)
 		if u == nil {
 			r.dropped.Add(1)
@@ -230,11 +221,9 @@ func (r *run) claim(phase int) *user {
 		r.idle = r.idle[:n-1]
 		return u
 	}
-	u := newUser(r.Program, r.records)
-	u.shard = r.Recorder.Shard(len(r.all))
-	u.timer = time.NewTimer(time.Hour)
-	u.timer.Stop()
-	u.ctx, u.cancel = context.WithCancelCause(r.ctx)
+	u := newUser(r.Program, r.records, r.Recorder.Shard(len(r.all)))
+	u.walk.line = newLine(r.ctx, r.Program.requests)
+	r.lines = append(r.lines, u.walk.line)
 	r.all = append(r.all, u)
 	r.users.Store(max(r.users.Load(), int64(len(r.all))))
 	return u
@@ -242,15 +231,9 @@ func (r *run) claim(phase int) *user {
 
 // serve plays one flow after another on u.
 func (r *run) serve(u *user) {
-	defer func() {
-		if p := recover(); p != nil {
-			r.unfinished.Add(1)
-			r.Program.log.once(fmt.Errorf("%v\n%s", p, debug.Stack()))
-			r.end(&mistakeError{p})
-		}
-	}()
+	defer r.mistaken()
 	for k := range u.tickets {
-		if !r.play(u, k) {
+		if !r.play(u.walk, u.begin(k)) {
 			r.unfinished.Add(1)
 		}
 		u.rest()
@@ -261,63 +244,111 @@ func (r *run) serve(u *user) {
 	}
 }
 
-// play performs what u asks for until its flow is done, or the run has ended: then it reports false.
-func (r *run) play(u *user, k ticket) bool {
-	act := u.begin(k)
-	for {
-		e := event{}
+// mistaken ends the run if the goroutine that defers it panics.
+func (r *run) mistaken() {
+	if p := recover(); p != nil {
+		r.unfinished.Add(1)
+		r.Program.log.once(fmt.Errorf("%v\n%s", p, debug.Stack()))
+		r.end(&mistakeError{p})
+	}
+}
+
+// play performs what w asks for until it is done, or the run has ended: then it reports false.
+func (r *run) play(w *walk, act action) bool {
+	ok := true
+	for ok {
 		switch act {
 		case send:
-			class, at, ok := r.exchange(u)
-			if !ok {
-				return false
-			}
-			e = event{at, class}
+			act, ok = r.exchange(w)
 		case wait:
-			if !r.pause(u) {
-				return false
+			if ok = r.pause(w); ok {
+				act = r.resume(w)
 			}
 		case call:
-			if err := r.Program.processor.call(u); err != nil {
+			err := w.call()
+			if err != nil {
 				if r.ctx.Err() != nil {
 					return false // the run has ended, and interrupted the function
 				}
 				r.Program.log.once(err)
-				e.class = giveUpClass
 			}
+			w.user.mu.Lock()
+			act = w.called(err)
+			w.user.mu.Unlock()
 		case say:
-			r.Program.log.line(u.text)
+			r.Program.log.line(w.text)
+			act = r.resume(w)
+		case fork:
+			if ok = r.branches(w); ok {
+				act = r.resume(w)
+			}
 		case giveUp:
-			r.giveUp(u)
-			return true
+			act = r.giveUp(w)
 		case done:
 			return true
 		}
-		act = u.advance(e)
 	}
+	return false
 }
 
-// giveUp records a request that could not be made.
-func (r *run) giveUp(u *user) {
-	if step := u.op().step; step >= 0 {
-		now := r.now()
-		u.shard.Record(measure.Sample{Step: step, Class: giveUpClass, Intended: u.intended, Began: now, Sent: now, Done: now,
-			Span: r.Recorder.Span(), Arrival: u.fresh})
-	}
+// resume is w's resume, in turn with the other walks of its user.
+func (r *run) resume(w *walk) action {
+	w.user.mu.Lock()
+	defer w.user.mu.Unlock()
+	return w.resume()
 }
 
-// pause waits until u's think time is over, and reports false if the run ended before.
-func (r *run) pause(u *user) bool {
-	d := u.intended - r.now()
+// giveUp is w's gaveUp, in turn with the other walks of its user.
+func (r *run) giveUp(w *walk) action {
+	w.user.mu.Lock()
+	defer w.user.mu.Unlock()
+	return w.gaveUp(r.now(), r.Recorder.Span())
+}
+
+// branches plays the forks of w side by side and waits for them. It reports false if the run ended
+// before they did.
+func (r *run) branches(w *walk) bool {
+	var all sync.WaitGroup
+	var cut atomic.Bool
+	for _, b := range w.forks {
+		if b.line == nil {
+			r.connect(b)
+		}
+		all.Go(func() {
+			defer r.mistaken()
+			w.user.mu.Lock()
+			act := b.start()
+			w.user.mu.Unlock()
+			if !r.play(b, act) {
+				cut.Store(true)
+			}
+		})
+	}
+	all.Wait()
+	return !cut.Load() && r.ctx.Err() == nil
+}
+
+// connect gives w what it needs to be driven.
+func (r *run) connect(w *walk) {
+	w.line = newLine(r.ctx, r.Program.requests)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, w.line)
+}
+
+// pause waits until w's think time is over, and reports false if the run ended before.
+func (r *run) pause(w *walk) bool {
+	d := w.intended - r.now()
 	if d <= 0 {
 		return r.ctx.Err() == nil
 	}
-	u.timer.Reset(d)
+	timer := w.line.timer
+	timer.Reset(d)
 	select {
-	case <-u.timer.C:
+	case <-timer.C:
 		return true
 	case <-r.ctx.Done():
-		u.timer.Stop()
+		timer.Stop()
 		return false
 	}
 }
@@ -335,12 +366,12 @@ func (r *run) sweep() {
 			return
 		}
 		r.mu.Lock()
-		all := r.all // only ever appended to
+		lines := r.lines // only ever appended to
 		r.mu.Unlock()
 		now := int64(r.now())
-		for _, u := range all {
-			if d := u.deadline.Load(); d != 0 && now >= d {
-				u.expire(d)
+		for _, l := range lines {
+			if d := l.deadline.Load(); d != 0 && now >= d {
+				l.expire(d)
 			}
 		}
 	}

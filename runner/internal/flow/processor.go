@@ -140,17 +140,21 @@ func (p *processor) interrupt() {
 	p.runtime.Interrupt(errEnded)
 }
 
-// call calls the function of u's present op as Artillery does: with a callback, or awaiting the
+// call calls the function w waits for. It blocks while other walks' functions run.
+func (w *walk) call() error { return w.user.program.processor.call(w) }
+
+// call calls the function of w's present op as Artillery does: with a callback, or awaiting the
 // promise of an async function. A function that takes no callback is through when it returns. What it
 // set in context.vars are u's variables afterwards. It blocks while other users' functions run.
-func (p *processor) call(u *user) error {
+func (p *processor) call(w *walk) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped.Load() {
 		return errEnded
 	}
-	f := &p.functions[u.op().call]
-	p.random = u.dice
+	u := w.user
+	f := &p.functions[w.op().call]
+	p.random = w.dice
 	state := p.state(u)
 	called, failure := false, goja.Value(nil)
 	callback := func(c goja.FunctionCall) goja.Value {

@@ -29,6 +29,7 @@ type Options struct {
 // for the state of its processor.
 type Program struct {
 	steps     []result.Step
+	requests  int // how many requestOps there are
 	scenarios []scenario
 	total     float64 // of weights
 	phases    []int   // the only scenario of each phase, or -1
@@ -58,6 +59,7 @@ const (
 	thinks
 	logs
 	functions
+	forks
 )
 
 // An op is one compiled step.
@@ -68,36 +70,19 @@ type op struct {
 	pause   time.Duration
 	text    text
 	call    int // index of processor.functions
+
+	// Of steps side by side: the branches, whose ops come next, how many are walked at once, the numbers
+	// of $sequence() they use together, and the op after them.
+	branches  []branch
+	limit     int
+	sequences int
+	to        int
 }
 
-// A requestOp is one compiled request.
-type requestOp struct {
-	method   string
-	url      target
-	host     string      // the Host header if it is fixed; "" means the URL's
-	header   http.Header // the fixed ones; of the others the names
-	headers  []header    // those with holes
-	body     text
-	hasBody  bool
-	expect   expect
-	sequence bool // it uses $sequence()
-	creates  bool // and acknowledges the number when it ends well
-	reads    bool // it reads what $created() drew
-}
-
-// A header is one with holes.
-type header struct {
-	name  string
-	value text
-}
-
-// A target is where a request goes.
-type target struct {
-	fixed  bool    // base is the whole URL
-	whole  bool    // text renders a whole URL, or a path below prefix
-	base   url.URL // scheme and host
-	prefix string  // the script's target, without a slash at its end
-	text   text
+// A branch is one of several steps side by side: the ops from one up to another.
+type branch struct {
+	from, to int
+	sequence uint64 // how many numbers of $sequence() the branches before it use
 }
 
 // A variable is one of config.variables.
@@ -156,6 +141,22 @@ func Compile(s *scenarios.Script, o Options) (*Program, error) {
 	return p, nil
 }
 
+// A ticket is an arrival with everything that must be decided in the order of arrivals.
+type ticket struct {
+	arrival.Arrival
+	scenario int
+	sequence uint64 // the number before the first one the flow may use
+}
+
+// deal returns the ticket of a. Arrivals are dealt in order, with the same dice and, for the numbers of
+// $sequence(), the same count. Numbers are taken even if nobody is free to use them, so that those of
+// later arrivals do not depend on how fast answers were.
+func (p *Program) deal(a arrival.Arrival, dice *rand.PCG, sequence *uint64) ticket {
+	k := ticket{a, p.choose(a, dice), *sequence}
+	*sequence += uint64(p.scenarios[k.scenario].sequences)
+	return k
+}
+
 // choose returns the scenario of a: its phase's, or one by weight. It uses up one number of dice,
 // which it seeds for the arrival.
 func (p *Program) choose(a arrival.Arrival, dice *rand.PCG) int {
@@ -193,6 +194,7 @@ type compiler struct {
 	processor bool   // a processor may set any variable
 	declared  []string
 	slots     map[string]int
+	ops       []op // of the present scenario
 	problems  []*scenarios.Problem
 }
 
@@ -248,31 +250,14 @@ func (c *compiler) scenario(in *scenarios.Scenario) float64 {
 	}
 	weight = max(weight, 0)
 	out := scenario{name: in.Name, upTo: c.p.total + weight, first: -1}
-	for i := range in.Flow {
-		st := &in.Flow[i]
-		o := op{step: -1}
-		switch st.Kind {
-		case scenarios.Request:
-			name := st.Name
-			if name == "" {
-				name = st.Method + " " + st.URL.Source
-			}
-			o.kind, o.step, o.request = requests, len(c.p.steps), c.request(st)
-			c.p.steps = append(c.p.steps, result.Step{Scenario: in.Name, Name: name})
-			if out.first < 0 {
-				out.first = o.step
-			}
-			if o.request.sequence {
-				out.sequences++
-			}
-		case scenarios.Think:
-			o.kind, o.pause = thinks, max(st.Pause, 0)
-		case scenarios.Log:
-			o.kind, o.text = logs, c.text(st.Text)
-		case scenarios.Function:
-			o.kind, o.call = functions, c.function(st)
+	c.ops = nil
+	out.sequences = c.flow(in.Flow, in.Name)
+	out.ops = c.ops
+	for i := range out.ops {
+		if out.ops[i].kind == requests {
+			out.first = out.ops[i].step
+			break
 		}
-		out.ops = append(out.ops, o)
 	}
 	// A function that fails fails the request it prepares: the next one, or else the one before.
 	next := -1
@@ -295,6 +280,56 @@ func (c *compiler) scenario(in *scenarios.Scenario) float64 {
 	return weight
 }
 
+// flow compiles steps, appending to c.ops, and returns how many numbers of $sequence() they use.
+func (c *compiler) flow(steps []scenarios.Step, scenario string) (sequences int) {
+	for i := range steps {
+		st := &steps[i]
+		o := op{step: -1}
+		switch st.Kind {
+		case scenarios.Request:
+			name := st.Name
+			if name == "" {
+				name = st.Method + " " + st.URL.Source
+			}
+			o.kind, o.step, o.request = requests, len(c.p.steps), c.request(st)
+			c.p.steps = append(c.p.steps, result.Step{Scenario: scenario, Name: name})
+			if o.request.sequence {
+				sequences++
+			}
+		case scenarios.Think:
+			o.kind, o.pause = thinks, max(st.Pause, 0)
+		case scenarios.Log:
+			o.kind, o.text = logs, c.text(st.Text)
+		case scenarios.Function:
+			o.kind, o.call = functions, c.function(st)
+		case scenarios.Parallel:
+			sequences += c.parallel(st, scenario)
+			continue
+		}
+		c.ops = append(c.ops, o)
+	}
+	return sequences
+}
+
+// parallel compiles steps side by side.
+func (c *compiler) parallel(st *scenarios.Step, scenario string) (sequences int) {
+	at := len(c.ops)
+	c.ops = append(c.ops, op{})
+	o := op{kind: forks, step: -1, limit: st.Limit}
+	if o.limit <= 0 {
+		o.limit = 100 // as in Artillery
+	}
+	for i := range st.Steps {
+		b := branch{from: len(c.ops), sequence: uint64(sequences)}
+		sequences += c.flow(st.Steps[i:i+1], scenario)
+		b.to = len(c.ops)
+		o.branches = append(o.branches, b)
+	}
+	o.to, o.sequences = len(c.ops), sequences
+	c.ops[at] = o
+	return sequences
+}
+
 func (c *compiler) function(st *scenarios.Step) int {
 	switch {
 	case c.p.processor != nil:
@@ -311,8 +346,10 @@ func (c *compiler) function(st *scenarios.Step) int {
 }
 
 func (c *compiler) request(st *scenarios.Step) *requestOp {
-	o := &requestOp{method: st.Method, hasBody: st.HasBody, header: http.Header{}}
-	o.url = c.target(st)
+	o := &requestOp{index: c.p.requests, url: c.target(st)}
+	c.p.requests++
+	f := &o.fixed
+	f.method, f.hasBody, f.origin, f.target = st.Method, st.HasBody, o.url.origin, o.url.plain
 	own := func(name string) bool {
 		return slices.ContainsFunc(st.Headers, func(h scenarios.Header) bool { return strings.EqualFold(h.Name, name) })
 	}
@@ -322,21 +359,30 @@ func (c *compiler) request(st *scenarios.Step) *requestOp {
 			all = append(all, h)
 		}
 	}
-	o.header["User-Agent"] = []string{"loadkms"}
+	if !slices.ContainsFunc(all, func(h scenarios.Header) bool { return strings.EqualFold(h.Name, "User-Agent") }) {
+		o.headers = append(o.headers, header{field: field{"User-Agent", []byte("loadkms")}})
+	}
+	f.fixed = f.target != nil
 	for _, h := range all {
 		name := textproto.CanonicalMIMEHeaderKey(h.Name)
-		value, fixed := h.Value.Literal()
-		switch {
-		case !fixed:
-			o.headers = append(o.headers, header{name, c.text(h.Value)})
-			o.header.Del(name)
+		switch value, plain := h.Value.Literal(); {
+		case !plain:
+			o.headers = append(o.headers, header{field{name, nil}, true, c.text(h.Value)})
+			f.fixed = false
 		case name == "Host":
-			o.host = value
+			f.host = value
 		default:
-			o.header[name] = []string{value}
+			o.headers = append(o.headers, header{field: field{name, []byte(value)}})
 		}
 	}
 	o.body = c.text(st.Body)
+	body, plain := st.Body.Literal()
+	if f.fixed = f.fixed && plain; f.fixed {
+		f.body = []byte(body)
+		for i := range o.headers {
+			f.fields = append(f.fields, o.headers[i].field)
+		}
+	}
 	o.expect = c.expect(&st.Expect)
 	for _, t := range o.texts() {
 		o.sequence = o.sequence || t.has(sequenceHole)
@@ -353,7 +399,7 @@ func (c *compiler) request(st *scenarios.Step) *requestOp {
 func (o *requestOp) texts() []*text {
 	all := []*text{&o.url.text, &o.body}
 	for i := range o.headers {
-		all = append(all, &o.headers[i].value)
+		all = append(all, &o.headers[i].text)
 	}
 	return all
 }
@@ -372,7 +418,7 @@ func parseTarget(s string) (*url.URL, error) {
 }
 
 func (c *compiler) target(st *scenarios.Step) target {
-	t := target{prefix: c.base}
+	t := target{base: c.base}
 	literal, fixed := st.URL.Literal()
 	lead := literal
 	if !fixed && len(st.URL.Parts) > 0 {
@@ -386,7 +432,7 @@ func (c *compiler) target(st *scenarios.Step) target {
 			return t
 		}
 		lead = strings.TrimRight(base.EscapedPath(), "/") + lead
-		t.base = url.URL{Scheme: base.Scheme, Host: base.Host}
+		t.origin = originOf(base)
 	} else if rest, ok := cutScheme(lead); ok && (fixed || strings.ContainsAny(rest, "/?")) {
 		host := rest
 		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
@@ -397,7 +443,7 @@ func (c *compiler) target(st *scenarios.Step) target {
 			c.problem(st.URL.Pos, "", "%v", err)
 			return t
 		}
-		t.base = url.URL{Scheme: base.Scheme, Host: base.Host}
+		t.origin = originOf(base)
 		if lead = rest[len(host):]; lead == "" || lead[0] != '/' {
 			lead = "/" + lead
 		}
@@ -405,12 +451,12 @@ func (c *compiler) target(st *scenarios.Step) target {
 		t.whole = true // the host is in a hole: only the user knows where it goes
 	}
 	if fixed {
-		u, err := parseTarget(t.base.Scheme + "://" + t.base.Host + string(escapeURL(nil, lead)))
+		u, err := parseTarget(t.origin + string(escapeURL(nil, lead)))
 		if err != nil {
 			c.problem(st.URL.Pos, "", "%v", err)
 			return t
 		}
-		t.base, t.fixed = *u, true
+		t.plain = []byte(u.RequestURI())
 		return t
 	}
 	if len(parts) > 0 && !t.whole {
@@ -418,7 +464,11 @@ func (c *compiler) target(st *scenarios.Step) target {
 	}
 	for i := range parts {
 		if parts[i].Var == "" && parts[i].Call == "" {
-			parts[i].Text = string(escapeURL(nil, parts[i].Text))
+			before, _, fragment := strings.Cut(string(escapeURL(nil, parts[i].Text)), "#")
+			if parts[i].Text = before; fragment { // it is never sent
+				parts = parts[:i+1]
+				break
+			}
 		}
 	}
 	t.text = c.text(scenarios.Template{Pos: st.URL.Pos, Source: st.URL.Source, Parts: parts})

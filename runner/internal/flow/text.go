@@ -115,9 +115,9 @@ const (
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-// render appends t, with u's values, to b. It reports false if a value is missing; in a log, which
+// render appends t, with w's values, to b. It reports false if a value is missing; in a log, which
 // must not fail, "undefined" stands for it. It allocates nothing but b, except for fake data.
-func (t *text) render(u *user, b []byte, where place) ([]byte, bool) {
+func (t *text) render(w *walk, b []byte, where place) ([]byte, bool) {
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.hole == constant {
@@ -127,7 +127,7 @@ func (t *text) render(u *user, b []byte, where place) ([]byte, bool) {
 		at, number, ok := len(b), false, true
 		switch p.hole {
 		case variableHole:
-			if v := &u.slots[p.slot]; !v.set {
+			if v := &w.user.slots[p.slot]; !v.set {
 				ok = false
 			} else if p.mode == scenarios.JSONValue {
 				b, number = append(b, v.json...), true
@@ -135,33 +135,33 @@ func (t *text) render(u *user, b []byte, where place) ([]byte, bool) {
 				b = append(b, v.text...)
 			}
 		case sequenceHole:
-			b, number = strconv.AppendUint(b, u.sequence, 10), true
+			b, number = strconv.AppendUint(b, w.sequence, 10), true
 		case createdHole:
-			b, number, ok = u.draw(b, &u.created, where, p.hole)
+			b, number, ok = w.draw(b, &w.created, where, p.hole)
 		case createdAllHole:
-			b, number, ok = u.draw(b, &u.all, where, p.hole)
+			b, number, ok = w.draw(b, &w.all, where, p.hole)
 		case randomNumberHole:
 			n := p.least
 			if width := uint64(p.most-p.least) + 1; width != 0 {
-				n += int64(u.dice.Uint64N(width))
+				n += int64(w.dice.Uint64N(width))
 			} else {
-				n = int64(u.dice.Uint64())
+				n = int64(w.dice.Uint64())
 			}
 			b, number = strconv.AppendInt(b, n, 10), true
 		case randomStringHole:
 			for range p.least {
-				b = append(b, letters[u.dice.IntN(len(letters))])
+				b = append(b, letters[w.dice.IntN(len(letters))])
 			}
 		case firstNameHole:
-			b = append(b, u.fake.FirstName()...)
+			b = append(b, w.fake.FirstName()...)
 		case lastNameHole:
-			b = append(b, u.fake.LastName()...)
+			b = append(b, w.fake.LastName()...)
 		case emailHole:
-			b = append(b, u.fake.Email()...)
+			b = append(b, w.fake.Email()...)
 		case streetHole:
-			b = append(b, u.fake.Street()...)
+			b = append(b, w.fake.Street()...)
 		case postcodeHole:
-			b = append(b, u.fake.Zip()...)
+			b = append(b, w.fake.Zip()...)
 		}
 		if !ok {
 			if where != inLog {
@@ -175,23 +175,23 @@ func (t *text) render(u *user, b []byte, where place) ([]byte, bool) {
 		}
 		switch {
 		case p.mode == scenarios.JSONValue:
-			b = u.quote(b, at)
+			b = w.quote(b, at)
 		case p.mode == scenarios.JSONString:
-			b = u.escape(b, at, plainJSON, appendJSON)
+			b = w.escape(b, at, plainJSON, appendJSON)
 		case where == inURL:
-			b = u.escape(b, at, plainURL, escapeURLBytes)
+			b = w.escape(b, at, plainURL, escapeURLBytes)
 		}
 	}
 	return b, true
 }
 
 // draw appends the id of an acknowledged create: the same one throughout a request.
-func (u *user) draw(b []byte, d *drawn, where place, h hole) ([]byte, bool, bool) {
+func (w *walk) draw(b []byte, d *drawn, where place, h hole) ([]byte, bool, bool) {
 	if !d.ok && where != inLog {
 		if h == createdHole {
-			d.id, d.ok = u.records.Random(u.urn)
+			d.id, d.ok = w.user.records.Random(w.urn)
 		} else {
-			d.id, d.ok = u.records.Next()
+			d.id, d.ok = w.user.records.Next()
 		}
 	}
 	if !d.ok {
@@ -201,21 +201,21 @@ func (u *user) draw(b []byte, d *drawn, where place, h hole) ([]byte, bool, bool
 }
 
 // escape replaces what stands in b from at on by its escaped form, if it has one.
-func (u *user) escape(b []byte, at int, plain func(byte) bool, escape func(to, from []byte) []byte) []byte {
+func (w *walk) escape(b []byte, at int, plain func(byte) bool, escape func(to, from []byte) []byte) []byte {
 	for _, c := range b[at:] {
 		if !plain(c) {
-			u.scratch = append(u.scratch[:0], b[at:]...)
-			return escape(b[:at], u.scratch)
+			w.scratch = append(w.scratch[:0], b[at:]...)
+			return escape(b[:at], w.scratch)
 		}
 	}
 	return b
 }
 
 // quote makes what stands in b from at on a JSON string.
-func (u *user) quote(b []byte, at int) []byte {
-	u.scratch = append(u.scratch[:0], b[at:]...)
+func (w *walk) quote(b []byte, at int) []byte {
+	w.scratch = append(w.scratch[:0], b[at:]...)
 	b = append(b[:at], '"')
-	b = appendJSON(b, u.scratch)
+	b = appendJSON(b, w.scratch)
 	return append(b, '"')
 }
 

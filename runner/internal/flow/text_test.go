@@ -22,11 +22,11 @@ func rendered(t *testing.T, in scenarios.Template, variables []scenarios.Variabl
 	t.Helper()
 	s := script(scenarios.Step{Kind: scenarios.Request, Method: "POST", URL: template(0, "/"), HasBody: true, Body: in})
 	s.Config.Variables = variables
-	u := newUser(compile(t, s, Options{Seed: 3, Target: "http://h"}), new(records.Set))
+	u := newUser(compile(t, s, Options{Seed: 3, Target: "http://h"}), new(records.Set), nil)
 	if act := u.begin(ticket{Arrival: arrival.Arrival{Seq: 4}, sequence: 41}); act != send {
 		t.Fatalf("got action %d, want send", act)
 	}
-	return string(u.body)
+	return string(u.walk.out.body)
 }
 
 func TestJSONBodiesAreExact(t *testing.T) {
@@ -77,10 +77,10 @@ func TestRandomNumbersIncludeBothEnds(t *testing.T) {
 	seen := map[string]int{}
 	s := script(scenarios.Step{Kind: scenarios.Request, Method: "POST", URL: template(0, "/"), HasBody: true,
 		Body: template(0, "{{ $randomNumber(-1, 1) }}")})
-	u := newUser(compile(t, s, Options{}), new(records.Set))
+	u := newUser(compile(t, s, Options{}), new(records.Set), nil)
 	for seq := range uint64(3000) {
 		u.begin(ticket{Arrival: arrival.Arrival{Seq: seq}})
-		seen[string(u.body)]++
+		seen[string(u.walk.out.body)]++
 	}
 	for _, n := range []string{"-1", "0", "1"} {
 		if seen[n] < 900 || seen[n] > 1100 {
