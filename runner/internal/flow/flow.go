@@ -18,6 +18,7 @@ package flow
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"iter"
@@ -37,12 +38,12 @@ import (
 // looked at in some tens of microseconds.
 const tick = 10 * time.Millisecond
 
-// A Driver fires the arrivals of a schedule at a target. It is the portable one: a goroutine for every
-// virtual user, reused for many arrivals, and any http.RoundTripper. Its fields must not change once
-// Drive was called.
+// A Driver fires the arrivals of a schedule at a target: on event loops, or, with a Transport, the portable
+// way, with a goroutine for every virtual user and any http.RoundTripper. Its fields must not change
+// once Drive was called.
 type Driver struct {
 	Program   *Program          // what users do; required
-	Transport http.RoundTripper // makes the exchanges, and heeds the request's context; required
+	Transport http.RoundTripper // makes the exchanges, and heeds the request's context; nil means event loops
 	Recorder  *measure.Recorder // for the steps of Program; required
 	Records   *records.Set      // what was created; nil means that nobody wants to know
 	MaxUsers  int               // virtual users alive at once; default 10,000
@@ -51,6 +52,17 @@ type Driver struct {
 	PhaseUsers []int
 	Timeout    time.Duration // for one request, connecting and reading included; default 10s
 	Drain      time.Duration // how long users may take after the last arrival; default 30s
+	Begun      func()        // called once when the last arrival has been begun or dropped; nil: nobody wants to know
+
+	// Of the event loops only:
+
+	Loops          int           // default one for each processor Go may use
+	Pool           int           // most connections to one origin at once; 0 means as many as are needed
+	OwnConnections bool          // each virtual user has connections of its own, which end with its flow
+	Quantum        time.Duration // arrivals are released together at multiples of it; 0: each by itself
+	TLS            *tls.Config   // default: verified against the system's roots
+	// Sign signs a request before it is sent; nil means that none is signed.
+	Sign func(r *http.Request, body []byte, at time.Time) error
 
 	due, sent, dropped, cut, unfinished, read atomic.Uint64
 	users, busy                               atomic.Int64
@@ -84,15 +96,45 @@ var (
 	errEnded   = errors.New("the run has ended")
 )
 
-// A run is one call of Drive.
+// Settings are a Driver's fields with their defaults.
+type settings struct {
+	records        *records.Set
+	timeout, drain time.Duration
+	limit          int // of virtual users alive at once
+}
+
+func (d *Driver) settings() settings {
+	s := settings{records: d.Records, timeout: d.Timeout, drain: d.Drain, limit: d.MaxUsers}
+	if s.records == nil {
+		s.records = new(records.Set)
+	}
+	if s.timeout <= 0 {
+		s.timeout = 10 * time.Second
+	}
+	if s.drain <= 0 {
+		s.drain = 30 * time.Second
+	}
+	if s.limit <= 0 {
+		s.limit = 10_000
+	}
+	return s
+}
+
+// limitOf returns how many virtual users may be alive at once during a phase; limit is that of others.
+func (d *Driver) limitOf(phase, limit int) int {
+	if phase < len(d.PhaseUsers) && d.PhaseUsers[phase] > 0 {
+		return d.PhaseUsers[phase]
+	}
+	return limit
+}
+
+// A run is one portable call of Drive.
 type run struct {
 	*Driver
-	ctx     context.Context // ends with the run; every user's context is made from it
-	end     context.CancelCauseFunc
-	began   time.Time
-	records *records.Set
-	timeout time.Duration
-	limit   int // of virtual users alive at once
+	settings
+	ctx   context.Context // ends with the run; every user's context is made from it
+	end   context.CancelCauseFunc
+	began time.Time
 
 	mu    sync.Mutex // guards the rest; held for a few instructions
 	idle  []*user    // last in, first out: what was busy most recently is still in caches
@@ -107,23 +149,14 @@ func (r *run) now() time.Duration { return time.Since(r.began) }
 // virtual user has finished, or Drain has passed since the last arrival: then what is still in flight
 // is cut. When ctx is canceled it stops at once, cutting what is in flight, and returns the cause. A
 // panic of a virtual user, which is a mistake of ours, ends the run likewise: faults must be restored
-// although the load is lost. It returns nil otherwise. No goroutine is left behind.
+// although the load is lost. It returns nil otherwise. No goroutine is left behind. Without a Transport,
+// it returns an error that is errors.ErrUnsupported, and has done nothing, where there are no event loops.
 func (d *Driver) Drive(ctx context.Context, began time.Time, schedule iter.Seq[arrival.Arrival]) error {
+	if d.Transport == nil {
+		return d.driveLoops(ctx, began, schedule)
+	}
 	inner, end := context.WithCancelCause(ctx)
-	r := &run{Driver: d, ctx: inner, end: end, began: began, records: d.Records, timeout: d.Timeout, limit: d.MaxUsers}
-	if r.records == nil {
-		r.records = new(records.Set)
-	}
-	if r.timeout <= 0 {
-		r.timeout = 10 * time.Second
-	}
-	if r.limit <= 0 {
-		r.limit = 10_000
-	}
-	drain := d.Drain
-	if drain <= 0 {
-		drain = 30 * time.Second
-	}
+	r := &run{Driver: d, settings: d.settings(), ctx: inner, end: end, began: began}
 	d.Program.begin()
 
 	var sweeper, users sync.WaitGroup
@@ -133,9 +166,12 @@ func (d *Driver) Drive(ctx context.Context, began time.Time, schedule iter.Seq[a
 	defer end(errEnded)
 
 	err := r.dispatch(schedule, &users)
+	if d.Begun != nil {
+		d.Begun()
+	}
 	finished := make(chan struct{})
 	go func() { users.Wait(); close(finished) }()
-	last := time.NewTimer(drain)
+	last := time.NewTimer(r.drain)
 	defer last.Stop()
 	select {
 	case <-finished:
@@ -206,13 +242,9 @@ func (r *run) dispatch(schedule iter.Seq[arrival.Arrival], users *sync.WaitGroup
 // claim returns a virtual user that is free, a new one if none is, and nil if as many as may be are
 // busy.
 func (r *run) claim(phase int) *user {
-	limit := r.limit
-	if phase < len(r.PhaseUsers) && r.PhaseUsers[phase] > 0 {
-		limit = r.PhaseUsers[phase]
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.busy.Load() >= int64(limit) {
+	if r.busy.Load() >= int64(r.limitOf(phase, r.limit)) {
 		return nil
 	}
 	r.busy.Add(1)

@@ -92,4 +92,7 @@ func (w *walk) rest() {
 	if w.line != nil {
 		w.line.rest()
 	}
+	if w.seat != nil {
+		w.seat.rest()
+	}
 }

@@ -66,6 +66,7 @@ type walk struct {
 	scratch []byte
 
 	line *line // of the portable driver
+	seat *seat // of the event loops
 }
 
 // A passage is one passing through steps side by side.
@@ -113,6 +114,19 @@ func (w *walk) keep(status int) int {
 		return checkedBody
 	}
 	return 0
+}
+
+// keeps returns the same for answers below 400 and for others, before the status is known: at least as much.
+func (w *walk) keeps() (ok, bad int) {
+	e := &w.op().request.expect
+	if e.statuses == nil {
+		return w.keep(200), w.keep(500)
+	}
+	most := keptBody
+	if e.body {
+		most = checkedBody
+	}
+	return most, most
 }
 
 // answer tells w that its exchange ended at the given time with a complete answer.
