@@ -33,9 +33,17 @@ type Run struct {
 	Events      []Event       `json:"events"`  // in order
 	Faults      []Fault       `json:"faults"`  // in the script's order
 	Records     Records       `json:"records"`
-	Generator   Generator     `json:"generator"`
-	Interrupted string        `json:"interrupted,omitempty"` // why the run ended early; "" means it did not
-	Verdict     Verdict       `json:"verdict"`
+	// StatusResponse holds the response times of all answers by the first digit of their status: "2xx" and
+	// so on, of those that occurred.
+	StatusResponse map[string]Distribution `json:"statusResponse,omitempty"`
+	Sessions       Sessions                `json:"sessions,omitzero"`
+	Connections    Connections             `json:"connections,omitzero"`
+	Downloaded     uint64                  `json:"downloaded,omitempty"` // bytes of answers' bodies, as they came
+	Apdex          *Apdex                  `json:"apdex,omitempty"`      // nil: the script does not ask for it
+	Custom         *Custom                 `json:"custom,omitempty"`     // what the script's functions counted; nil: nothing
+	Generator      Generator               `json:"generator"`
+	Interrupted    string                  `json:"interrupted,omitempty"` // why the run ended early; "" means it did not
+	Verdict        Verdict                 `json:"verdict"`
 }
 
 // AWS says which AWS the faults changed.
@@ -49,11 +57,24 @@ type AWS struct {
 	Speed float64 `json:"speed,omitempty"`
 }
 
-// A Phase is a stretch of the schedule.
+// A Phase is a stretch of the schedule. Phases of one track follow one another; a scenario with phases of
+// its own has a track of its own beside the script's, so phases of different scenarios may overlap.
 type Phase struct {
-	Name string        `json:"name"`
-	From time.Duration `json:"from"`
-	To   time.Duration `json:"to"`
+	Name     string        `json:"name"`
+	Scenario string        `json:"scenario,omitempty"` // whose own phase it is; "" for config.phases
+	From     time.Duration `json:"from"`
+	To       time.Duration `json:"to"`
+	Due      uint64        `json:"due,omitempty"`     // arrivals
+	Dropped  uint64        `json:"dropped,omitempty"` // arrivals nobody was free to serve
+	Steps    []PhaseStep   `json:"steps,omitempty"`   // those that occurred, ascending
+}
+
+// A PhaseStep is one step's share of the arrivals of a phase, whenever its requests ended.
+type PhaseStep struct {
+	Step     int          `json:"step"` // index of Run.Steps
+	Classes  Counts       `json:"classes"`
+	Response Distribution `json:"response"`
+	Service  Distribution `json:"service"`
 }
 
 // A Step is one request of one scenario, with its totals over the whole run.
@@ -63,6 +84,51 @@ type Step struct {
 	Classes  Counts       `json:"classes"`
 	Response Distribution `json:"response"` // from intended start to last byte: what users felt
 	Service  Distribution `json:"service"`  // from sent to last byte: what the server took
+	// FirstByte is from sent to the first byte of the answer, of those that were answered, in whole
+	// microseconds, rounded up.
+	FirstByte Distribution   `json:"firstByte,omitzero"`
+	Statuses  map[int]uint64 `json:"statuses,omitempty"` // answers by status, hops included
+	Hops      uint64         `json:"hops,omitempty"`     // answers that only led to a further request, as redirects do; in no class
+}
+
+// Sessions are the flows that ended, each from the intended start of its arrival on.
+type Sessions struct {
+	Completed uint64       `json:"completed"` // went through to their end
+	Failed    uint64       `json:"failed"`    // ended early, at a request that was not good
+	Length    Distribution `json:"length"`    // of those completed
+}
+
+// Connections are those the generator opened to the target.
+type Connections struct {
+	Opened  uint64       `json:"opened"`
+	Reused  uint64       `json:"reused"`  // requests on a connection that had been opened for another
+	DNS     Distribution `json:"dns"`     // to resolve the name, where that was needed
+	Connect Distribution `json:"connect"` // to connect
+	TLS     Distribution `json:"tls"`     // to shake hands, where that was needed
+}
+
+// Custom is what the functions of a script counted and measured under names of their own.
+type Custom struct {
+	Counters   map[string]float64 `json:"counters,omitempty"`
+	Rates      map[string]uint64  `json:"rates,omitempty"` // events
+	Histograms map[string]Summary `json:"histograms,omitempty"`
+	// Lost is how many values were not kept: there were too many different names, or it was no number.
+	Lost uint64 `json:"lost,omitempty"`
+}
+
+// A Summary sums up a set of numbers without a unit. Its quantiles are upper bounds, at most 1/128 away
+// from the true value; Min and Max are exact.
+type Summary struct {
+	Count uint64  `json:"count"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
+	Mean  float64 `json:"mean"`
+	P50   float64 `json:"p50"`
+	P75   float64 `json:"p75"`
+	P90   float64 `json:"p90"`
+	P95   float64 `json:"p95"`
+	P99   float64 `json:"p99"`
+	P999  float64 `json:"p999"`
 }
 
 // A Distribution sums up a set of durations. Its quantiles are upper bounds, at most 1/128 above the
@@ -233,9 +299,28 @@ type Generator struct {
 	Lateness   Distribution  `json:"lateness"`             // sent − intended, of arrivals: our fault
 	LateLimit  time.Duration `json:"lateLimit"`            // lateness at p99 beyond which the run proves nothing; 0 means 10ms
 	GCPause    time.Duration `json:"gcPause"`              // all the collector's pauses together
+	GCCycles   uint64        `json:"gcCycles,omitempty"`   // how often the collector ran
 	CPU        time.Duration `json:"cpu"`                  // user and system time of the process
 	Processors int           `json:"processors"`           // GOMAXPROCS
+	Driver     string        `json:"driver,omitempty"`     // what performs the exchanges: "event loop" or "portable"
+	Loops      int           `json:"loops,omitempty"`      // event loops
+	Files      int           `json:"files,omitempty"`      // most files and sockets open at once; 0 if that is not known
+	FilesLimit int           `json:"filesLimit,omitempty"` // how many may be; 0 if that is not known
+	Ports      int           `json:"ports,omitempty"`      // most local ports in use at once; 0 if that is not known
+	PortsLimit int           `json:"portsLimit,omitempty"` // how many there are; 0 if that is not known
+	// Limits names every limit of the generator that was hit, each with its numbers, in words that go on
+	// after "the load generator ".
+	Limits []string `json:"limits,omitempty"`
 }
+
+// Exhausted reports whether the generator ran out of files or ports, so that requests may have failed for
+// want of them and not by the target's fault.
+func (g Generator) Exhausted() bool {
+	return Scarce(g.Files, g.FilesLimit) || Scarce(g.Ports, g.PortsLimit)
+}
+
+// Scarce reports whether less than a hundredth of limit is left. A limit of 0 is none.
+func Scarce(used, limit int) bool { return limit > 0 && used > limit-max(limit/100, 1) }
 
 // Late reports whether the generator was so late that what it measured may be its own slowness.
 func (g Generator) Late() bool { return g.Lateness.P99 > g.LateAllowed() }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,9 +90,8 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 		Program: c.program, Transport: send, Recorder: c.recorder, Records: c.records,
 		MaxUsers: config.MaxUsers, Timeout: config.HTTP.Timeout, Drain: config.Drain,
 	}
-	for _, p := range config.Phases {
-		c.driver.PhaseUsers = append(c.driver.PhaseUsers, p.MaxUsers)
-	}
+	c.driver.PhaseUsers = c.plan.users
+	c.recorder.Satisfied = config.Apdex
 	c.health = newHealth()
 	c.began = time.Now()
 
@@ -166,13 +166,14 @@ func (c *conductor) mistake(r any) error {
 func (c *conductor) schedule() iter.Seq[arrival.Arrival] {
 	return func(yield func(arrival.Arrival) bool) {
 		defer func() { c.event(result.LoadEnded, -1, "") }()
-		arrival.Schedule(c.plan.arrivals)(yield)
+		arrival.Schedule(c.o.Seed, c.plan.tracks...)(yield)
 	}
 }
 
 // herald announces the phases as they begin.
 func (c *conductor) herald(ctx context.Context) {
-	for _, p := range c.plan.phases {
+	begin := func(a, b result.Phase) int { return cmp.Compare(a.From, b.From) }
+	for _, p := range slices.SortedStableFunc(slices.Values(c.plan.phases), begin) {
 		if !wait(ctx, p.From-c.now()) {
 			return
 		}
@@ -374,8 +375,7 @@ func (c *conductor) run(interrupted string) *result.Run {
 	run := &result.Run{
 		Schema: result.Schema, Version: o.Version, Script: s.File, Name: s.Name, Environment: o.Environment,
 		Target: shown.String(), AWS: o.AWS, Seed: o.Seed, Began: c.began.Round(0), Took: took,
-		Phases:      c.plan.phases,
-		Steps:       c.recorder.Steps(),
+		Phases:      slices.Clone(c.plan.phases),
 		Windows:     c.recorder.Windows(took),
 		Spans:       c.recorder.Spans(took),
 		Events:      c.events,
@@ -383,6 +383,7 @@ func (c *conductor) run(interrupted string) *result.Run {
 		Generator:   c.generator(),
 		Interrupted: interrupted,
 	}
+	c.recorder.Sum(run)
 	for i := range run.Spans {
 		run.Spans[i].Active, run.Spans[i].Moving = c.marks[i].active, c.marks[i].moving
 	}

@@ -2,20 +2,24 @@ package runner
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"loadkms/faults"
 	"loadkms/result"
 	"loadkms/runner/internal/arrival"
+	"loadkms/runner/internal/measure"
 	"loadkms/scenarios"
 )
 
 // A plan is what is known about a run before it begins: when everything is to happen.
 type plan struct {
-	arrivals []arrival.Phase
-	phases   []result.Phase
-	end      time.Duration // of the schedule
-	holds    []hold
+	tracks [][]arrival.Phase // config.phases, then those of every scenario that has its own
+	phases []result.Phase    // of all tracks in a row, as an arrival's index counts them
+	users  []int             // of the same: most virtual users alive at once, or 0
+	end    time.Duration     // of the schedule
+	holds  []hold
 }
 
 // A hold is the stretch for which one fault is to be in force.
@@ -25,11 +29,14 @@ type hold struct{ from, to time.Duration }
 // not be injected as written.
 func newPlan(o Options) (*plan, error) {
 	s, p := o.Script, &plan{}
-	for _, f := range s.Config.Phases {
-		length := max(f.Duration, 0)
-		p.arrivals = append(p.arrivals, arrival.Phase{Duration: length, From: f.From, To: f.To})
-		p.phases = append(p.phases, result.Phase{Name: f.Name, From: p.end, To: p.end + length})
-		p.end += length
+	p.track("", s.Config.Phases)
+	for i := range s.Scenarios {
+		if own := s.Scenarios[i].Phases; len(own) > 0 {
+			p.track(s.Scenarios[i].Name, own)
+		}
+	}
+	if len(p.phases) > measure.MostPhases {
+		return nil, fmt.Errorf("run %s: it has %d phases, and there may be at most %d", s.File, len(p.phases), measure.MostPhases)
 	}
 	if len(o.Faults) != len(s.Faults) {
 		return nil, fmt.Errorf("run %s: it has %d faults and there are %d targets", s.File, len(s.Faults), len(o.Faults))
@@ -41,7 +48,7 @@ func newPlan(o Options) (*plan, error) {
 		f := &s.Faults[i]
 		h := hold{from: f.At.Offset}
 		if f.At.Phase >= 0 {
-			if f.At.Phase >= len(p.phases) {
+			if f.At.Phase >= len(s.Config.Phases) {
 				return nil, fmt.Errorf("fault %q begins in a phase that is not there (%s)", f.Name, f.At.Pos)
 			}
 			h.from += p.phases[f.At.Phase].From
@@ -82,13 +89,41 @@ func (p *plan) overlaps(script []scenarios.Fault, targets []faults.Target, settl
 	return nil
 }
 
-// phase returns the name of the phase at a moment, and the arrival rate then; "" and 0 after the end.
+// track adds phases that follow one another from the beginning of the run: those of a scenario, or of
+// config.phases, whose scenario is "".
+func (p *plan) track(scenario string, phases []scenarios.Phase) {
+	var track []arrival.Phase
+	var end time.Duration
+	for _, f := range phases {
+		length := max(f.Duration, 0)
+		track = append(track, arrival.Phase{
+			Duration: length, From: f.From, To: f.To, Poisson: f.Poisson, Every: f.Every, Burst: f.Burst,
+		})
+		p.phases = append(p.phases, result.Phase{Name: f.Name, Scenario: scenario, From: end, To: end + length})
+		p.users = append(p.users, f.MaxUsers)
+		end += length
+	}
+	p.tracks = append(p.tracks, track)
+	p.end = max(p.end, end)
+}
+
+// phase returns the names of the phases at a moment, and the arrival rate they ask for together; "" and 0
+// after the end.
 func (p *plan) phase(at time.Duration) (string, float64) {
-	for i, f := range p.phases {
-		if at < f.To {
-			a := p.arrivals[i]
-			return f.Name, a.From + (a.To-a.From)*float64(at-f.From)/float64(f.To-f.From)
+	var names []string
+	rate, i := 0.0, 0
+	for _, track := range p.tracks {
+		for _, a := range track {
+			f := p.phases[i]
+			i++
+			if at < f.From || at >= f.To {
+				continue
+			}
+			rate += a.Rate(at - f.From)
+			if f.Name != "" && !slices.Contains(names, f.Name) {
+				names = append(names, f.Name)
+			}
 		}
 	}
-	return "", 0
+	return strings.Join(names, " + "), rate
 }

@@ -159,10 +159,13 @@ func TestArticle(t *testing.T) {
 			got.Version != "v0" || got.Environment != "e" || got.Schema != result.Schema || !got.AWS.Sandbox || got.Began.IsZero() {
 			t.Errorf("the run forgot where it came from: %+v", got)
 		}
-		if want := []result.Phase{
+		for i, want := range []result.Phase{
 			{Name: "baseline", To: 20 * s}, {Name: "disabled", From: 20 * s, To: 40 * s}, {Name: "restored", From: 40 * s, To: 60 * s},
-		}; !slices.Equal(got.Phases, want) {
-			t.Errorf("got phases %v", got.Phases)
+		} {
+			p := got.Phases[i]
+			if p.Name != want.Name || p.From != want.From || p.To != want.To || p.Due != 1000 || p.Dropped != 0 {
+				t.Errorf("phase %d: got %+v, want %+v with 1000 arrivals", i, p, want)
+			}
 		}
 		if e := w.journal.opened; len(e) != 1 || e[0].Where != "x.yaml:20:5" || e[0].Run != "x.yaml" || e[0].Host != "here" || e[0].ByHand == "" {
 			t.Errorf("got journal entries %+v", e)

@@ -10,8 +10,10 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
+func ramp(d time.Duration, from, to float64) Phase { return Phase{Duration: d, From: from, To: to} }
+
 func collect(phases []Phase) (all []Arrival) {
-	for a := range Schedule(phases) {
+	for a := range Schedule(0, phases) {
 		all = append(all, a)
 	}
 	return all
@@ -30,19 +32,19 @@ func TestSchedule(t *testing.T) {
 		want   []time.Duration
 	}{
 		{"nothing", nil, nil},
-		{"constant", []Phase{{time.Second, 5, 5}}, ms(0, 200, 400, 600, 800)},
-		{"a fraction carries over", []Phase{{500 * time.Millisecond, 3, 3}, {500 * time.Millisecond, 1, 1}}, ms(0, 1e3/3)},
-		{"a pause", []Phase{{100 * time.Millisecond, 20, 20}, {time.Second, 0, 0}, {100 * time.Millisecond, 20, 20}}, ms(0, 50, 1100, 1150)},
-		{"a rate below one", []Phase{{4 * time.Second, 0.5, 0.5}}, ms(0, 2000)},
-		{"a ramp from zero", []Phase{{2 * time.Second, 0, 4}}, ms(0, 1000, 1e3*math.Sqrt2, 1e3*math.Sqrt(3))},
-		{"a ramp to zero", []Phase{{2 * time.Second, 4, 0}}, ms(0, 2000-1e3*math.Sqrt(3), 2000-1e3*math.Sqrt2, 1000)},
-		{"decimals that are not exact in binary", []Phase{{100 * time.Second, 0.07, 0.07}},
+		{"constant", []Phase{ramp(time.Second, 5, 5)}, ms(0, 200, 400, 600, 800)},
+		{"a fraction carries over", []Phase{ramp(500*time.Millisecond, 3, 3), ramp(500*time.Millisecond, 1, 1)}, ms(0, 1e3/3)},
+		{"a pause", []Phase{ramp(100*time.Millisecond, 20, 20), ramp(time.Second, 0, 0), ramp(100*time.Millisecond, 20, 20)}, ms(0, 50, 1100, 1150)},
+		{"a rate below one", []Phase{ramp(4*time.Second, 0.5, 0.5)}, ms(0, 2000)},
+		{"a ramp from zero", []Phase{ramp(2*time.Second, 0, 4)}, ms(0, 1000, 1e3*math.Sqrt2, 1e3*math.Sqrt(3))},
+		{"a ramp to zero", []Phase{ramp(2*time.Second, 4, 0)}, ms(0, 2000-1e3*math.Sqrt(3), 2000-1e3*math.Sqrt2, 1000)},
+		{"decimals that are not exact in binary", []Phase{ramp(100*time.Second, 0.07, 0.07)},
 			ms(0, 1e5/7, 2e5/7, 3e5/7, 4e5/7, 5e5/7, 6e5/7)},
-		{"nonsense counts as zero", []Phase{{-time.Second, 9, 9}, {time.Second, -9, math.NaN()}, {time.Second, 1, 1}}, ms(1000)},
+		{"nonsense counts as zero", []Phase{ramp(-time.Second, 9, 9), ramp(time.Second, -9, math.NaN()), ramp(time.Second, 1, 1)}, ms(1000)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []time.Duration
-			for a := range Schedule(c.phases) {
+			for a := range Schedule(0, c.phases) {
 				got = append(got, a.Intended)
 			}
 			if len(got) != len(c.want) {
@@ -63,10 +65,10 @@ func TestCountOfTheArticle(t *testing.T) {
 		phases []Phase
 		want   uint64
 	}{
-		{[]Phase{{300 * time.Second, 5, 5}}, 1500},
-		{[]Phase{{150 * time.Second, 10, 10}}, 1500},
+		{[]Phase{ramp(300*time.Second, 5, 5)}, 1500},
+		{[]Phase{ramp(150*time.Second, 10, 10)}, 1500},
 	} {
-		if got := Count(c.phases); got != c.want {
+		if got := Count(0, c.phases); got != c.want {
 			t.Errorf("Count(%v): got %d, want %d", c.phases, got, c.want)
 		}
 	}
@@ -76,7 +78,7 @@ func TestCountOfTheArticle(t *testing.T) {
 type rational struct{ ms, from, to int64 }
 
 func (r rational) phase() Phase {
-	return Phase{time.Duration(r.ms) * time.Millisecond, float64(r.from) / 1000, float64(r.to) / 1000}
+	return ramp(time.Duration(r.ms)*time.Millisecond, float64(r.from)/1000, float64(r.to)/1000)
 }
 
 // area returns the exact number of arrivals due after the first x nanoseconds of r.
@@ -92,12 +94,12 @@ func (r rational) area(x *big.Rat) *big.Rat {
 // Every arrival is compared with the definition, in exact arithmetic: one tolerance (a microsecond)
 // before its intended start the area is at most n, and one tolerance after it at least n.
 func TestScheduleAgainstDefinition(t *testing.T) {
-	for seed := range uint64(400) {
+	for seed := range uint64(5000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		var exact []rational
 		var phases []Phase
 		for range 1 + rng.IntN(4) {
-			r := rational{1 + rng.Int64N(3000), rng.Int64N(40_000), rng.Int64N(40_000)}
+			r := rational{1 + rng.Int64N(1000), rng.Int64N(30_000), rng.Int64N(30_000)}
 			switch rng.IntN(5) {
 			case 0:
 				r.to = r.from
@@ -131,8 +133,8 @@ func checkDefinition(t *testing.T, seed uint64, exact []rational, phases []Phase
 	all := collect(phases)
 	total := areas[len(exact)]
 	ceil := new(big.Int).Div(new(big.Int).Add(total.Num(), new(big.Int).Sub(total.Denom(), big.NewInt(1))), total.Denom())
-	if got, want := uint64(len(all)), ceil.Uint64(); got != want || Count(phases) != want {
-		t.Fatalf("seed %d %v: got %d arrivals, Count %d, want %d", seed, phases, got, Count(phases), want)
+	if got, want := uint64(len(all)), ceil.Uint64(); got != want || Count(0, phases) != want {
+		t.Fatalf("seed %d %v: got %d arrivals, Count %d, want %d", seed, phases, got, Count(0, phases), want)
 	}
 	last := time.Duration(0)
 	for n, a := range all {
@@ -159,7 +161,7 @@ func TestScheduleDoesNotSeeSeams(t *testing.T) {
 		d := time.Duration(1+rng.IntN(5000)) * time.Millisecond
 		cut := time.Duration(rng.Int64N(int64(d)))
 		mid := from + (to-from)*cut.Seconds()/d.Seconds()
-		whole, parts := collect([]Phase{{d, from, to}}), collect([]Phase{{cut, from, mid}, {d - cut, mid, to}})
+		whole, parts := collect([]Phase{ramp(d, from, to)}), collect([]Phase{ramp(cut, from, mid), ramp(d-cut, mid, to)})
 		if len(whole) != len(parts) {
 			t.Fatalf("seed %d: got %d arrivals in two parts, want %d", seed, len(parts), len(whole))
 		}
@@ -176,7 +178,7 @@ func TestScheduleDoesNotSeeSeams(t *testing.T) {
 func TestScheduleAgainstVegetaConstantPacer(t *testing.T) {
 	pacer := vegeta.ConstantPacer{Freq: 7, Per: time.Second}
 	due := time.Duration(0)
-	for a := range Schedule([]Phase{{time.Minute, 7, 7}}) {
+	for a := range Schedule(0, []Phase{ramp(time.Minute, 7, 7)}) {
 		if a.Seq > 0 {
 			wait, stop := pacer.Pace(due, a.Seq-1)
 			if stop {
@@ -193,7 +195,7 @@ func TestScheduleAgainstVegetaConstantPacer(t *testing.T) {
 
 func TestScheduleCanStop(t *testing.T) {
 	n := 0
-	for range Schedule([]Phase{{time.Hour, 1000, 1000}}) {
+	for range Schedule(0, []Phase{ramp(time.Hour, 1000, 1000)}) {
 		if n++; n == 10 {
 			break
 		}
@@ -204,24 +206,53 @@ func TestScheduleCanStop(t *testing.T) {
 }
 
 func TestScheduleAllocatesNothingPerArrival(t *testing.T) {
-	phases := []Phase{{time.Second, 100, 1000}, {time.Second, 1000, 1000}}
-	var sink time.Duration
-	got := testing.AllocsPerRun(20, func() {
-		for a := range Schedule(phases) {
-			sink += a.Intended
-		}
-	})
-	if got > 1 {
-		t.Fatalf("got %v allocations for 1550 arrivals, want at most the iterator itself", got)
+	even := []Phase{ramp(time.Second, 100, 1000), ramp(time.Second, 1000, 1000)}
+	poisson := []Phase{{Duration: 2 * time.Second, From: 500, To: 1000, Poisson: true}}
+	burst := []Phase{{Duration: 2 * time.Second, Every: 100 * time.Millisecond, Burst: 50}}
+	for _, c := range []struct {
+		name   string
+		tracks [][]Phase
+		most   float64 // the walks themselves, and a stream of draws
+	}{
+		{"one track", [][]Phase{even}, 3},
+		{"Poisson", [][]Phase{poisson}, 5},
+		{"side by side", [][]Phase{even, poisson, burst}, 5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var sink time.Duration
+			got := testing.AllocsPerRun(20, func() {
+				for a := range Schedule(1, c.tracks...) {
+					sink += a.Intended
+				}
+			})
+			if got > c.most {
+				t.Fatalf("got %v allocations for more than a thousand arrivals, want at most %v", got, c.most)
+			}
+		})
 	}
 }
 
 func BenchmarkSchedule(b *testing.B) {
-	b.ReportAllocs()
-	n := 0
-	for range Schedule([]Phase{{1000 * time.Hour, 1e6, 1e6}, {time.Hour, 1e6, 2e6}}) {
-		if n++; n >= b.N {
-			return
-		}
+	long := ramp(1000*time.Hour, 1e6, 1e6)
+	poisson := long
+	poisson.Poisson = true
+	for _, c := range []struct {
+		name   string
+		tracks [][]Phase
+	}{
+		{"constant", [][]Phase{{long}}},
+		{"ramp", [][]Phase{{ramp(1000*time.Hour, 1e5, 1e6)}}},
+		{"poisson", [][]Phase{{poisson}}},
+		{"three tracks", [][]Phase{{long}, {poisson}, {long}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for range Schedule(1, c.tracks...) {
+				if n++; n >= b.N {
+					return
+				}
+			}
+		})
 	}
 }

@@ -225,10 +225,10 @@ func (r *run) dispatch(schedule iter.Seq[arrival.Arrival], users *sync.WaitGroup
 		u := r.claim(a.Phase)
 		if u == nil {
 			r.dropped.Add(1)
-			shard.Drop(r.Program.scenarios[k.scenario].first, a.Intended)
+			shard.Drop(r.Program.scenarios[k.scenario].first, a.Phase, a.Intended)
 			continue
 		}
-		shard.Arrive(a.Intended)
+		shard.Arrive(a.Phase, a.Intended)
 		r.sent.Add(1)
 		if u.tickets == nil {
 			u.tickets = make(chan ticket, 1)

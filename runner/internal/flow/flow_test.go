@@ -74,7 +74,7 @@ func TestPhasesHaveTheirOwnCap(t *testing.T) {
 		d := newDriver(compile(t, script(get("/")), Options{}), after(10*time.Second))
 		d.PhaseUsers, d.MaxUsers = []int{2, 0, 7}, 4
 		second := arrival.Phase{Duration: time.Second, From: 10, To: 10}
-		drive(t, d, arrival.Schedule([]arrival.Phase{second, second, second}))
+		drive(t, d, arrival.Schedule(0, []arrival.Phase{second, second, second}))
 		w := d.Recorder.Windows(3 * time.Second)
 		equal(t, "dropped", []uint64{w[0].Dropped, w[1].Dropped, w[2].Dropped}, []uint64{8, 8, 7})
 		equal(t, "users", d.Stats().Users, 7)
@@ -363,7 +363,7 @@ func TestScenariosAreChosenByWeightOrPhase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := compile(t, s, Options{Seed: 1})
 		d := newDriver(p, after(0))
-		drive(t, d, arrival.Schedule([]arrival.Phase{{Duration: 4 * time.Second, From: 1000, To: 1000}, {Duration: time.Second, From: 10, To: 10}}))
+		drive(t, d, arrival.Schedule(0, []arrival.Phase{{Duration: 4 * time.Second, From: 1000, To: 1000}, {Duration: time.Second, From: 10, To: 10}}))
 		never, seldom, often := count(d, 0, result.OK), count(d, 1, result.OK), count(d, 2, result.OK)
 		if never != 10 || seldom+often != 4000 || seldom < 900 || seldom > 1100 {
 			t.Errorf("got %d, %d and %d, want 10, about 1000 and about 3000", never, seldom, often)
@@ -402,7 +402,7 @@ func TestSeedsReproduceAtAnyGOMAXPROCS(t *testing.T) {
 				}
 				return resp, err
 			}))
-			drive(t, d, arrival.Schedule([]arrival.Phase{{Duration: 2 * time.Second, From: 200, To: 200}, {Duration: 5 * time.Second},
+			drive(t, d, arrival.Schedule(0, []arrival.Phase{{Duration: 2 * time.Second, From: 200, To: 200}, {Duration: 5 * time.Second},
 				{Duration: time.Second, From: 100, To: 100}}))
 		})
 		return j.sorted()
@@ -465,7 +465,7 @@ func TestCreatedRecordsAreReadBack(t *testing.T) {
 			}
 			return resp, err
 		}))
-		drive(t, d, arrival.Schedule([]arrival.Phase{ten, {Duration: 1100 * time.Millisecond, From: 10, To: 10}, ten}))
+		drive(t, d, arrival.Schedule(0, []arrival.Phase{ten, {Duration: 1100 * time.Millisecond, From: 10, To: 10}, ten}))
 		read := map[string]int{}
 		for _, line := range j.sent[10:20] {
 			read[line]++

@@ -127,6 +127,9 @@ func Compile(s *scenarios.Script, o Options) (*Program, error) {
 	}
 	for i := range s.Scenarios {
 		p.total += c.scenario(&s.Scenarios[i])
+		for range s.Scenarios[i].Phases { // tracks follow config.phases in the schedule
+			p.phases = append(p.phases, i)
+		}
 	}
 	if len(s.Scenarios) == 0 {
 		c.problem(scenarios.Pos{File: s.File}, "", "there is no scenario")
@@ -245,10 +248,13 @@ func (c *compiler) variable(v scenarios.Variable) variable {
 // scenario compiles one scenario and returns its weight.
 func (c *compiler) scenario(in *scenarios.Scenario) float64 {
 	weight := in.Weight
-	if !slices.ContainsFunc(c.script.Scenarios, func(s scenarios.Scenario) bool { return s.Weight > 0 }) {
+	if !slices.ContainsFunc(c.script.Scenarios, func(s scenarios.Scenario) bool { return s.Weight > 0 && len(s.Phases) == 0 }) {
 		weight = 1
 	}
 	weight = max(weight, 0)
+	if len(in.Phases) > 0 {
+		weight = 0 // it is played in phases of its own only
+	}
 	out := scenario{name: in.Name, upTo: c.p.total + weight, first: -1}
 	c.ops = nil
 	out.sequences = c.flow(in.Flow, in.Name)

@@ -141,7 +141,7 @@ func TestRealCreatesAndReads(t *testing.T) {
 	d := newDriver(p, c)
 	// Two runs, not two phases of one: on a busy machine, no pause is long enough for the last create.
 	drive(t, d, constantly(400, time.Second))
-	drive(t, d, arrival.Schedule([]arrival.Phase{1: {}, 2: {Duration: 500 * time.Millisecond, From: 1000, To: 1000}}))
+	drive(t, d, arrival.Schedule(0, []arrival.Phase{1: {}, 2: {Duration: 500 * time.Millisecond, From: 1000, To: 1000}}))
 	created, read := d.Recorder.Steps()[0].Classes, d.Recorder.Steps()[1].Classes
 	known := d.Records.Stats()
 	if created[result.Throttled]+created[result.ConnectionReset]+created[result.OK] != 400 || created[result.ConnectionReset] < 20 || created[result.Throttled] < 10 {

@@ -155,7 +155,7 @@ func newDriver(p *Program, transport http.RoundTripper) *Driver {
 }
 
 func constantly(rate float64, d time.Duration) iter.Seq[arrival.Arrival] {
-	return arrival.Schedule([]arrival.Phase{{Duration: d, From: rate, To: rate}})
+	return arrival.Schedule(0, []arrival.Phase{{Duration: d, From: rate, To: rate}})
 }
 
 // drive plays a whole run and fails the test if it does not end well.

@@ -14,14 +14,14 @@ func TestRecordAllocatesNothing(t *testing.T) {
 		for i := range 3 * 1024 {
 			at := time.Duration(i) * time.Microsecond
 			s.Record(Sample{Step: i % 3, Intended: at, Began: at, Sent: at, Done: at})
-			s.Arrive(at)
+			s.Arrive(0, at)
 		}
 	}
 	for range 4 { // until enough chunks are in circulation
 		work()
 		r.Windows(time.Second)
 	}
-	if got := testing.AllocsPerRun(500, func() { s.Record(Sample{Step: 1, Done: 5e6}); s.Arrive(1); s.Drop(0, 1) }); got != 0 {
+	if got := testing.AllocsPerRun(500, func() { s.Record(Sample{Step: 1, Done: 5e6}); s.Arrive(0, 1); s.Drop(0, 0, 1) }); got != 0 {
 		t.Errorf("Record, Arrive and Drop: got %v allocations, want 0", got)
 	}
 	if got := testing.AllocsPerRun(1, work); got > 8 {

@@ -64,6 +64,13 @@ func (h *histogram) record(d time.Duration) {
 	h.most = max(h.most, d)
 }
 
+// recordIfAny is record for a duration that is 0 where there was nothing to take time.
+func (h *histogram) recordIfAny(d time.Duration) {
+	if d > 0 {
+		h.record(d)
+	}
+}
+
 func (h *histogram) add(i int, n uint64) {
 	if h.rows == nil {
 		h.unseal()
@@ -134,16 +141,18 @@ func (h *histogram) quantile(q float64) time.Duration {
 	if h.n == 0 {
 		return 0
 	}
-	// The nearest rank is ⌈q·n⌉; the subtraction undoes what binary adds to 0.99 × 100.
-	rank := min(max(uint64(math.Ceil(q*float64(h.n)-1e-9)), 1), h.n)
-	seen := uint64(0)
+	want, seen := rank(q, h.n), uint64(0)
 	for i, n := range h.buckets() {
-		if seen += n; seen >= rank && i < last {
+		if seen += n; seen >= want && i < last {
 			return min(time.Duration(upper(i))*time.Microsecond, h.most)
 		}
 	}
 	return h.most
 }
+
+// rank returns which of n values, counted from 1, is quantile q: the nearest rank is ⌈q·n⌉, and the
+// subtraction undoes what binary adds to 0.99 × 100.
+func rank(q float64, n uint64) uint64 { return min(max(uint64(math.Ceil(q*float64(n)-1e-9)), 1), n) }
 
 // distribution sums h up, with its buckets if a reader needs the shape.
 func (h *histogram) distribution(shape bool) result.Distribution {

@@ -14,6 +14,7 @@
 package measure
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -25,13 +26,30 @@ import (
 
 // A Recorder collects the samples of one run. All its methods may be called from any goroutine.
 type Recorder struct {
+	// Satisfied is the response time users are satisfied with, for Apdex; 0 means nobody asked. It is set
+	// before the first sample.
+	Satisfied time.Duration
+
+	custom custom
 	shards []*Shard
 	steps  []result.Step // their names only
 	span   atomic.Uint32 // index of the present span
 
 	mu      sync.Mutex // guards the rest; held while folding and summing up; recorders only try it
-	totals  []tally
+	totals  []total
 	late    histogram
+	phases  []phase
+	warm    []*phaseStep        // those that are not sealed
+	status  [statuses]histogram // response times of answers by the hundreds of their status
+	apdex   result.Apdex        // its score is not kept
+	opened  uint64              // connections
+	reused  uint64
+	dns     histogram
+	connect histogram
+	tls     histogram
+	read    uint64 // bytes of bodies
+	session result.Sessions
+	length  histogram       // of completed sessions
 	windows []*window       // by second; nil where nothing was due yet
 	views   []result.Window // of the same; the values they point to never change
 	stale   []int           // windows whose view is out of date
@@ -60,10 +78,38 @@ func (t *tally) add(e *entry) {
 	}
 }
 
+// A total is what is counted of a step over the whole run.
+type total struct {
+	tally
+	first    histogram               // from sent to first byte
+	statuses *[statuses * 100]uint64 // by status; nil as long as there was none
+	hops     uint64
+}
+
+// statuses is one more than the greatest hundred a status has: 999 is used in the wild.
+const statuses = 10
+
+// see counts a status.
+func (t *total) see(status uint16) {
+	if status == 0 || int(status) >= statuses*100 {
+		return
+	}
+	if t.statuses == nil {
+		t.statuses = new([statuses * 100]uint64)
+	}
+	t.statuses[status]++
+}
+
+// seal packs t's histograms.
+func (t *tally) seal() {
+	t.response.seal()
+	t.service.seal()
+}
+
 // NewRecorder returns a recorder for the given steps, of which it uses Scenario and Name. There are
 // at most 32,767 steps.
 func NewRecorder(steps []result.Step) *Recorder {
-	r := &Recorder{shards: make([]*Shard, 2*runtime.GOMAXPROCS(0)), totals: make([]tally, len(steps))}
+	r := &Recorder{shards: make([]*Shard, 2*runtime.GOMAXPROCS(0)), totals: make([]total, len(steps))}
 	for _, s := range steps {
 		r.steps = append(r.steps, result.Step{Scenario: s.Scenario, Name: s.Name})
 	}
@@ -89,14 +135,64 @@ func (r *Recorder) Steps() []result.Step {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fold()
+	return r.sumSteps()
+}
+
+// sumSteps is Steps. The caller holds mu.
+func (r *Recorder) sumSteps() []result.Step {
 	steps := slices.Clone(r.steps)
 	for i := range steps {
 		t := &r.totals[i]
 		steps[i].Classes = t.classes
 		steps[i].Response = t.response.distribution(true)
 		steps[i].Service = t.service.distribution(true)
+		steps[i].FirstByte = t.first.distribution(true)
+		steps[i].Hops = t.hops
+		if t.statuses == nil {
+			continue
+		}
+		steps[i].Statuses = map[int]uint64{}
+		for status, n := range t.statuses {
+			if n > 0 {
+				steps[i].Statuses[status] = n
+			}
+		}
 	}
 	return steps
+}
+
+// Sum writes into run what was measured over the whole of it: Steps, what is counted of Phases (of those
+// it has), StatusResponse, Sessions, Connections, Downloaded, Apdex and Custom.
+func (r *Recorder) Sum(run *result.Run) {
+	run.Custom = r.custom.view()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fold()
+	run.Steps = r.sumSteps()
+	for i := range min(len(r.phases), len(run.Phases)) {
+		r.phases[i].sum(&run.Phases[i])
+	}
+	run.StatusResponse = nil
+	for i := range r.status {
+		if r.status[i].n > 0 {
+			if run.StatusResponse == nil {
+				run.StatusResponse = map[string]result.Distribution{}
+			}
+			run.StatusResponse[fmt.Sprintf("%dxx", i)] = r.status[i].distribution(true)
+		}
+	}
+	run.Sessions = r.session
+	run.Sessions.Length = r.length.distribution(true)
+	run.Connections = result.Connections{
+		Opened: r.opened, Reused: r.reused,
+		DNS: r.dns.distribution(true), Connect: r.connect.distribution(true), TLS: r.tls.distribution(true),
+	}
+	run.Downloaded = r.read
+	run.Apdex = nil
+	if r.Satisfied > 0 {
+		a := r.apdex.Scored(r.Satisfied)
+		run.Apdex = &a
+	}
 }
 
 // Lateness returns by how much arrivals were sent later than intended, with buckets.
@@ -129,21 +225,66 @@ func (r *Recorder) fold() {
 	r.seal()
 }
 
-// count adds e to totals and windows.
+// count adds e to totals, phases and windows.
 func (r *Recorder) count(e *entry) {
-	w := r.touch(e.intended)
-	if e.kind != request {
+	switch e.kind {
+	case request:
+	case arrived, dropped:
+		p := r.phase(e.phase)
+		p.due++
+		w := r.touch(e.intended)
 		w.due++
 		if e.kind == dropped {
+			p.dropped++
 			w.dropped++
 		}
+	case hopped:
+		r.totals[e.step].see(e.status)
+		r.totals[e.step].hops++
+		return
+	case connected:
+		r.opened++
+		r.dns.recordIfAny(e.began)
+		r.connect.recordIfAny(e.sent)
+		r.tls.recordIfAny(e.done)
+		return
+	case finished:
+		if e.class != result.OK {
+			r.session.Failed++
+			return
+		}
+		r.session.Completed++
+		r.length.record(e.done - e.intended)
+		return
 	}
 	if e.arrival {
 		r.late.record(e.began - e.intended)
-		w.late.record(e.began - e.intended)
+		r.touch(e.intended).late.record(e.began - e.intended)
 	}
 	if e.step >= 0 {
-		r.totals[e.step].add(e)
-		w.steps[e.step].add(e)
+		r.tell(e)
+	}
+}
+
+// tell adds e, a request or a drop, to what is told of its step.
+func (r *Recorder) tell(e *entry) {
+	t := &r.totals[e.step]
+	t.add(e)
+	t.see(e.status)
+	r.phase(e.phase).add(r, e)
+	r.touch(e.intended).steps[e.step].add(e)
+	if e.first > 0 {
+		t.first.record(time.Duration(e.first) * time.Microsecond)
+	}
+	if i := int(e.status / 100); i > 0 && i < statuses {
+		r.status[i].record(e.done - e.intended)
+	}
+	switch response := e.done - e.intended; {
+	case e.class != result.OK || response > 4*r.Satisfied:
+		r.apdex.Frustrated++
+	case response > r.Satisfied:
+		r.apdex.Tolerated++
+	default:
+		r.apdex.Satisfied++
 	}
 }

@@ -209,11 +209,11 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 			case 0:
 				step := rng.IntN(n)
 				acts = append(acts, act{intended, func() {
-					shard.Drop(step, intended)
+					shard.Drop(step, 0, intended)
 					w.drops = append(w.drops, Sample{Step: step, Class: result.Dropped, Intended: intended, Began: intended, Sent: intended, Done: intended})
 				}})
 			case 1:
-				acts = append(acts, act{intended, func() { shard.Arrive(intended); w.arrived = append(w.arrived, intended) }})
+				acts = append(acts, act{intended, func() { shard.Arrive(0, intended); w.arrived = append(w.arrived, intended) }})
 			}
 		}
 		// Readers come at any time; between a cut's moment and its making only one may come.
@@ -324,7 +324,7 @@ func TestASampleSentBeforeItsSpanStraddles(t *testing.T) {
 
 func TestDropWithoutAStepCountsInItsWindowOnly(t *testing.T) {
 	r := NewRecorder(steps(1))
-	r.Shard(0).Drop(-1, 1500*time.Millisecond)
+	r.Shard(0).Drop(-1, 0, 1500*time.Millisecond)
 	w := r.Windows(2 * time.Second)
 	if w[1].Due != 1 || w[1].Dropped != 1 || w[1].Steps[0].Classes.Total() != 0 || r.Steps()[0].Classes.Total() != 0 {
 		t.Errorf("got %+v", w[1])
@@ -433,6 +433,22 @@ func TestAnHourFitsIntoMemory(t *testing.T) {
 		t.Errorf("%d windows are not sealed, want a few", open)
 	}
 	runtime.KeepAlive(windows)
+}
+
+// BenchmarkAppend is what a virtual user pays; BenchmarkRecord has the fold in it, which a reader pays.
+func BenchmarkAppend(b *testing.B) {
+	r := NewRecorder(steps(2))
+	s := r.Shard(0)
+	x := Sample{Step: 1, Arrival: true, Status: 200, FirstByte: time.Millisecond, Read: 74, Reused: true}
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Done += time.Microsecond
+		s.Record(x)
+		if len(s.full) == 1 {
+			s.spare, s.full = append(s.spare, s.full...), s.full[:0]
+			s.spare[len(s.spare)-1].n = 0
+		}
+	}
 }
 
 func BenchmarkRecord(b *testing.B) {

@@ -1,6 +1,8 @@
 package measure
 
 import (
+	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -11,15 +13,19 @@ import (
 // never sent (CaptureFailed) has a class but no response or service time; its Sent and Done are the
 // moment it was given up.
 type Sample struct {
-	Step     int           // index of the steps given to NewRecorder
-	Class    result.Class  // how it ended
-	Phase    int           // index of the run's phases: that of the arrival it belongs to
-	Intended time.Duration // when the schedule wanted it, or the step before it and think time
-	Began    time.Duration // when the user got to it; from there to Sent it waited for a connection
-	Sent     time.Duration // when it was on its way
-	Done     time.Duration // when the last byte was read, or it failed
-	Span     uint32        // Recorder.Span when it was sent, read before Sent was stamped
-	Arrival  bool          // the first request of a flow: its lateness, Began − Intended, counts
+	Step      int           // index of the steps given to NewRecorder
+	Phase     int           // index of the run's phases: that of the arrival it belongs to
+	Class     result.Class  // how it ended
+	Status    uint16        // of the answer; 0 means there was none
+	Arrival   bool          // the first request of a flow: its lateness, Began − Intended, counts
+	Reused    bool          // its connection had been opened for another request
+	Span      uint32        // Recorder.Span when it was sent, read before Sent was stamped
+	Intended  time.Duration // when the schedule wanted it, or the step before it and think time
+	Began     time.Duration // when the user got to it; from there to Sent it waited for a connection
+	Sent      time.Duration // when it was on its way
+	Done      time.Duration // when the last byte was read, or it failed
+	FirstByte time.Duration // from Sent to the first byte of the answer; 0 means there was none
+	Read      uint64        // bytes of the answer's body, as they came
 }
 
 // kind says what an entry is about.
@@ -29,30 +35,39 @@ const (
 	request kind = iota
 	arrived
 	dropped
+	hopped
+	connected // began, sent and done are how long resolving, connecting and the handshake took
+	finished  // class is OK or not
 )
 
-// An entry is a sample, an arrival or a drop as a shard keeps it until it is folded.
+// An entry is a sample, or whatever else is counted, as a shard keeps it until it is folded.
 type entry struct {
 	intended time.Duration
 	began    time.Duration
 	sent     time.Duration
 	done     time.Duration
 	span     uint32
-	step     int16 // -1: none
+	first    uint32 // microseconds from sent to the first byte, rounded up; 0 means none
+	step     int16  // -1: none
+	phase    int16
+	status   uint16
 	class    result.Class
 	kind     kind
 	arrival  bool
 	within   bool // the span it was sent in was still the present one when it was recorded
 }
 
-// A chunk is a stretch of a shard's log: 40 KiB.
+// MostPhases is how many phases a run may have.
+const MostPhases = math.MaxInt16 + 1
+
+// A chunk is a stretch of a shard's log: 56 KiB.
 type chunk struct {
 	n       int
 	entries [1024]entry
 }
 
 // waiting is how many full chunks a shard keeps before its writer folds them itself, which happens
-// only if nobody reads: 64 chunks of four shards are 10 MB.
+// only if nobody reads: 64 chunks of four shards are 14 MB.
 const waiting = 64
 
 // A Shard is one of the places requests are recorded at. It is a log, so that recording costs the
@@ -65,39 +80,89 @@ type Shard struct {
 	chunk    *chunk
 	full     []*chunk
 	spare    []*chunk
+	read     uint64   // bytes of bodies since the last take
+	reused   uint64   // requests on a connection that was there, likewise
 	_        [64]byte // keeps the next shard's lock out of this one's cache line
 }
 
 // Record adds one finished request. It allocates nothing as long as somebody reads the recorder once
 // in 2,000 samples per shard, and one chunk per 1,024 samples otherwise.
 func (s *Shard) Record(x Sample) {
-	_ = s.recorder.steps[x.Step] // a wrong step must fail here, not where it is folded
-	s.add(entry{x.Intended, x.Began, x.Sent, x.Done, x.Span, int16(x.Step), x.Class, request, x.Arrival, false})
-}
-
-// Arrive counts an arrival as due in the window of its intended start, whether or not its request
-// ever ends.
-func (s *Shard) Arrive(intended time.Duration) {
-	s.add(entry{intended: intended, kind: arrived, step: -1})
-}
-
-// Drop counts an arrival nobody was free for: due and dropped in its window, and a request of class
-// Dropped of step, the first of the flow it would have played. A negative step means that the flow
-// has no requests.
-func (s *Shard) Drop(step int, intended time.Duration) {
-	if step < 0 {
-		step = -1
-	} else {
-		_ = s.recorder.steps[step]
+	s.check(x.Step, x.Phase) // a mistake must fail here, not where it is folded
+	e := entry{
+		intended: x.Intended, began: x.Began, sent: x.Sent, done: x.Done, span: x.Span,
+		step: int16(x.Step), phase: int16(x.Phase), status: x.Status, class: x.Class, arrival: x.Arrival,
 	}
-	s.add(entry{intended: intended, sent: intended, done: intended, step: int16(step), class: result.Dropped, kind: dropped})
+	if x.FirstByte > 0 {
+		e.first = uint32(min(micros(x.FirstByte), math.MaxUint32))
+	}
+	s.mu.Lock()
+	s.read += x.Read
+	if x.Reused {
+		s.reused++
+	}
+	s.add(&e)
 }
 
-func (s *Shard) add(e entry) {
+// Arrive counts an arrival as due in its phase and in the window of its intended start, whether or not its
+// request ever ends.
+func (s *Shard) Arrive(phase int, intended time.Duration) {
+	s.check(-1, phase)
 	s.mu.Lock()
+	s.add(&entry{intended: intended, phase: int16(phase), kind: arrived, step: -1})
+}
+
+// Drop counts an arrival nobody was free for: due and dropped in its phase and window, and a request of
+// class Dropped of step, the first of the flow it would have played. A negative step means that the flow
+// has no requests.
+func (s *Shard) Drop(step, phase int, intended time.Duration) {
+	step = max(step, -1)
+	s.check(step, phase)
+	s.mu.Lock()
+	s.add(&entry{intended: intended, sent: intended, done: intended, step: int16(step), phase: int16(phase),
+		class: result.Dropped, kind: dropped})
+}
+
+// Hop counts an answer of step that only led to a further request of the same step, as a redirect does:
+// its status, and the bytes of its body. The time it took is part of the sample of the last one.
+func (s *Shard) Hop(step int, status uint16, read uint64) {
+	s.check(step, 0)
+	s.mu.Lock()
+	s.read += read
+	s.add(&entry{step: int16(step), status: status, kind: hopped})
+}
+
+// Connect counts a connection that was opened, and how long it took to resolve the name, to connect, and
+// to shake hands. What took no time was not needed.
+func (s *Shard) Connect(dns, connect, tls time.Duration) {
+	s.mu.Lock()
+	s.add(&entry{began: dns, sent: connect, done: tls, kind: connected, step: -1})
+}
+
+// Finish counts a flow that ended, from the intended start of its arrival on. Ok says that it went through
+// to its end. Flows the end of the run cuts short do not finish.
+func (s *Shard) Finish(intended, done time.Duration, ok bool) {
+	e := entry{intended: intended, done: done, kind: finished, step: -1, class: result.OK}
+	if !ok {
+		e.class = result.CheckFailed
+	}
+	s.mu.Lock()
+	s.add(&e)
+}
+
+// check panics if there is no such step, but -1, or no such phase.
+func (s *Shard) check(step, phase int) {
+	if step >= len(s.recorder.steps) || step < -1 || uint(phase) >= MostPhases {
+		panic(fmt.Sprintf("measure: step %d of phase %d: there are %d steps, and at most %d phases",
+			step, phase, len(s.recorder.steps), MostPhases))
+	}
+}
+
+// add appends e and releases mu, which the caller holds.
+func (s *Shard) add(e *entry) {
 	e.within = e.span == s.recorder.span.Load()
 	c := s.chunk
-	c.entries[c.n] = e
+	c.entries[c.n] = *e
 	c.n++
 	crowded := false
 	if c.n == len(c.entries) {
@@ -124,10 +189,13 @@ func (s *Shard) fresh() *chunk {
 }
 
 // take returns what was logged since the last call, leaving the empty chunks of free that the shard
-// has room for. It appends to into and returns what is left of free.
+// has room for. It appends to into and returns what is left of free. The caller holds the recorder.
 func (s *Shard) take(into, free []*chunk) (taken, left []*chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.recorder.read += s.read
+	s.recorder.reused += s.reused
+	s.read, s.reused = 0, 0
 	into = append(into, s.full...)
 	clear(s.full)
 	s.full = s.full[:0]

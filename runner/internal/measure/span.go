@@ -58,7 +58,7 @@ func (r *Recorder) Cut(at time.Duration) {
 func (r *Recorder) settle() {
 	for _, c := range r.pending {
 		for i := range c.entries[:c.n] {
-			if e := &c.entries[i]; e.step >= 0 {
+			if e := &c.entries[i]; e.step >= 0 && e.kind != hopped {
 				r.place(e)
 			}
 		}

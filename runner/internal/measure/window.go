@@ -68,7 +68,7 @@ func (r *Recorder) touch(intended time.Duration) *window {
 	return w
 }
 
-// seal packs the windows nothing was added to by this fold and the one before: a run has one window
+// seal packs the windows and phases nothing was added to by this fold and the one before: a run has one window
 // per second, and dense histograms of all of them would be hundreds of megabytes an hour. A straggler
 // opens its window again. The caller holds mu.
 func (r *Recorder) seal() {
@@ -79,10 +79,17 @@ func (r *Recorder) seal() {
 		}
 		w.late.seal()
 		for k := range w.steps {
-			w.steps[k].response.seal()
-			w.steps[k].service.seal()
+			w.steps[k].seal()
 		}
 		w.open = false
+		return true
+	})
+	r.warm = slices.DeleteFunc(r.warm, func(s *phaseStep) bool {
+		if s.touched+1 >= r.folds {
+			return false
+		}
+		s.seal()
+		s.open = false
 		return true
 	})
 }
