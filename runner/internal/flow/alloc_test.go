@@ -76,7 +76,7 @@ func TestExchangeAllocations(t *testing.T) {
 
 // loose returns a run and a user that no driver drives.
 func loose(d *Driver) (*run, *user) {
-	r := &run{Driver: d, ctx: context.Background(), began: time.Now(), records: d.Records, timeout: time.Second}
+	r := &run{Driver: d, settings: settings{records: d.Records, timeout: time.Second}, ctx: context.Background(), began: time.Now()}
 	u := newUser(d.Program, d.Records, d.Recorder.Shard(0))
 	r.connect(u.walk)
 	return r, u

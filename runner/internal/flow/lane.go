@@ -127,3 +127,34 @@ func (r *loops) give(i int, h []ticket) bool {
 	}
 	return true
 }
+
+// paced is how many arrivals the arrival rate is taken over.
+const paced = 64
+
+// A pace is the arrival rate of one loop as the schedule has it, for the law of making connections. It is
+// taken over the last arrivals, which is soon enough: the law is about connections, not arrivals.
+type pace struct {
+	n     int
+	since time.Duration
+}
+
+// tell tells of an arrival, and returns the rate per second every so often, and for the first pair.
+func (p *pace) tell(intended time.Duration) (float64, bool) {
+	p.n++
+	if p.n == 1 {
+		p.since = intended
+		return 0, false
+	}
+	if gap := intended - p.since; p.n == 2 || p.n > paced {
+		n := p.n - 1
+		if p.n > paced {
+			p.n, p.since = 1, intended
+		}
+		// Arrivals of a burst have no gap at all, and no law but that each makes its own connection.
+		if gap <= 0 {
+			return 0, true
+		}
+		return float64(n) / gap.Seconds(), true
+	}
+	return 0, false
+}

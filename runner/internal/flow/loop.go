@@ -35,6 +35,7 @@ type loop struct {
 	idle     []*user                   // last in, first out: what was busy most recently is still in caches
 	flying   []*walk                   // in an exchange, in no order
 	thinking alarms
+	pace     pace
 	active   int // users in a flow
 
 	mail mail // walks whose errand is done
@@ -215,15 +216,18 @@ func (l *loop) begin(now time.Duration) {
 			return
 		}
 		k := l.lane.take()
+		if rate, ok := l.pace.tell(k.Intended); ok {
+			l.io.SetRate(rate)
+		}
 		r := l.run
 		r.due.Add(1)
 		u := l.claim(k.Phase)
 		if u == nil {
 			r.dropped.Add(1)
-			l.shard.Drop(r.Program.scenarios[k.scenario].first, k.Intended)
+			l.shard.Drop(r.Program.scenarios[k.scenario].first, k.Phase, k.Intended)
 			continue
 		}
-		l.shard.Arrive(k.Intended)
+		l.shard.Arrive(k.Phase, k.Intended)
 		r.sent.Add(1)
 		l.perform(u.walk, u.begin(k))
 	}
@@ -232,9 +236,12 @@ func (l *loop) begin(now time.Duration) {
 // claim returns a virtual user that is free, a new one if none is, and nil if as many as may be are busy.
 func (l *loop) claim(phase int) *user {
 	r := l.run
-	if r.busy.Add(1) > int64(r.limitOf(phase, r.limit)) {
+	busy := r.busy.Add(1)
+	if busy > int64(r.limitOf(phase, r.limit)) {
 		r.busy.Add(-1)
 		return nil
+	}
+	for most := r.users.Load(); busy > most && !r.users.CompareAndSwap(most, busy); most = r.users.Load() {
 	}
 	l.active++
 	if n := len(l.idle); n > 0 {
@@ -242,7 +249,6 @@ func (l *loop) claim(phase int) *user {
 		l.idle = l.idle[:n-1]
 		return u
 	}
-	r.users.Add(1)
 	return newUser(r.Program, r.records, l.shard)
 }
 

@@ -36,7 +36,7 @@ func (l *loop) seat(w *walk) *seat {
 			if w.parent != nil {
 				w.seat.conns = l.seat(w.user.walk).conns // of the user, not of a branch
 			} else {
-				w.seat.conns = client.NewConns()
+				w.seat.conns = new(client.Conns)
 			}
 			w.seat.exchange.Own = w.seat.conns
 		}
