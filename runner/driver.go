@@ -1,0 +1,88 @@
+package runner
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"loadkms/runner/internal/client"
+	"loadkms/runner/internal/flow"
+	"loadkms/scenarios"
+)
+
+// newDriver returns what fires the load, and what to call when the last request has ended. Event loops are
+// the rule; where there are none, for HTTP/2, and for a target behind a proxy it is the portable driver.
+func (c *conductor) newDriver() (*flow.Driver, func()) {
+	config := &c.o.Script.Config
+	d := &flow.Driver{
+		Program: c.program, Recorder: c.recorder, Records: c.records,
+		MaxUsers: config.MaxUsers, Timeout: config.HTTP.Timeout, Drain: config.Drain, Begun: c.loadEnded,
+		Pool: config.HTTP.Pool, OwnConnections: config.HTTP.OwnConnection, Quantum: config.HTTP.Quantum,
+		TLS: c.secure, Sign: c.o.Sign,
+	}
+	for _, track := range c.plan.tracks(c.o.Script) {
+		for _, p := range track {
+			d.PhaseUsers = append(d.PhaseUsers, p.MaxUsers)
+		}
+	}
+	switch {
+	case c.o.Transport != nil:
+		d.Transport = c.o.Transport
+	case config.HTTP.Version == scenarios.HTTP2, c.o.Portable, c.proxied(), !flow.HasLoops():
+		portable := client.New(client.Options{
+			DialTimeout: config.HTTP.Timeout, TLS: c.secure, HTTP2: config.HTTP.Version == scenarios.HTTP2,
+			Most: config.HTTP.Pool, Sign: c.o.Sign,
+		})
+		d.Transport = portable
+		return d, portable.CloseIdle
+	}
+	return d, func() {}
+}
+
+// proxied reports whether the environment names a proxy for the target.
+func (c *conductor) proxied() bool {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: c.target})
+	return proxy != nil || err != nil
+}
+
+// secure returns how secure connections are made; nil means as always.
+func secure(s *scenarios.Script) (*tls.Config, error) {
+	t := &s.Config.TLS
+	config := &tls.Config{InsecureSkipVerify: t.Insecure, ServerName: t.ServerName, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
+	read := func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(s.File), name)
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("config.tls: %w (%s)", err, t.Pos)
+		}
+		return b, nil
+	}
+	if t.CA != "" {
+		pem, err := read(t.CA)
+		if err != nil {
+			return nil, err
+		}
+		if config.RootCAs = x509.NewCertPool(); !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("config.tls: %s holds no certificate (%s)", t.CA, t.Pos)
+		}
+	}
+	if t.Cert != "" || t.Key != "" {
+		cert, err1 := read(t.Cert)
+		key, err2 := read(t.Key)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		pair, err := tls.X509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("config.tls: read the client's certificate: %w (%s)", err, t.Pos)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
