@@ -1,0 +1,84 @@
+package client
+
+import (
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// These calls do not block on the descriptors they are used on, so the scheduler need not know about them.
+
+func sysRead(fd int, b []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
+func sysWrite(fd int, b []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
+// A poller waits for events on descriptors.
+type poller struct {
+	fd     int
+	coarse bool // the kernel, or what filters its calls, has no epoll_pwait2
+	events [256]unix.EpollEvent
+	none   unix.Timespec
+	until  unix.Timespec
+}
+
+// look returns what has happened. It does not block.
+func (p *poller) look() ([]unix.EpollEvent, error) {
+	var (
+		n     uintptr
+		errno syscall.Errno
+	)
+	if p.coarse {
+		n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
+	} else {
+		n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)),
+			uintptr(unsafe.Pointer(&p.none)), 0, 0)
+	}
+	return p.seen(n, errno)
+}
+
+// wait waits until something happens, d has passed, or a signal comes.
+func (p *poller) wait(d time.Duration) ([]unix.EpollEvent, error) {
+	p.until = unix.NsecToTimespec(int64(d))
+	if p.coarse {
+		// An epoll descriptor can itself be waited for, and ppoll knows nanoseconds.
+		fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
+		if _, err := unix.Ppoll(fds, &p.until, nil); err != nil && err != unix.EINTR {
+			return nil, err
+		}
+		return p.look()
+	}
+	n, _, errno := syscall.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)),
+		uintptr(unsafe.Pointer(&p.until)), 0, 0)
+	return p.seen(n, errno)
+}
+
+func (p *poller) seen(n uintptr, errno syscall.Errno) ([]unix.EpollEvent, error) {
+	switch errno {
+	case 0:
+		return p.events[:n], nil
+	case unix.EINTR:
+		return nil, nil
+	case unix.ENOSYS, unix.EPERM: // a kernel before 5.11, or a filter before libseccomp 2.5
+		if !p.coarse {
+			p.coarse = true
+			return nil, nil
+		}
+	}
+	return nil, errno
+}
