@@ -31,3 +31,24 @@ func TestLate(t *testing.T) {
 		})
 	}
 }
+
+func TestExhausted(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		g    Generator
+		want bool
+	}{
+		{"nothing known", Generator{}, false},
+		{"no limit", Generator{Files: 1 << 20}, false},
+		{"half of them", Generator{Files: 512, FilesLimit: 1024}, false},
+		{"a hundredth left", Generator{Files: 1014, FilesLimit: 1024}, false},
+		{"less than that", Generator{Files: 1015, FilesLimit: 1024}, true},
+		{"one of a few left", Generator{Files: 9, FilesLimit: 10}, false},
+		{"none of a few left", Generator{Files: 10, FilesLimit: 10}, true},
+		{"ports", Generator{Ports: 28_232, PortsLimit: 28_232}, true},
+	} {
+		if got := c.g.Exhausted(); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+}

@@ -21,8 +21,15 @@ func TestRecordAllocatesNothing(t *testing.T) {
 		work()
 		r.Windows(time.Second)
 	}
-	if got := testing.AllocsPerRun(500, func() { s.Record(Sample{Step: 1, Done: 5e6}); s.Arrive(0, 1); s.Drop(0, 0, 1) }); got != 0 {
-		t.Errorf("Record, Arrive and Drop: got %v allocations, want 0", got)
+	if got := testing.AllocsPerRun(500, func() {
+		s.Record(Sample{Step: 1, Status: 200, Done: 5e6, FirstByte: 1e6, Read: 1, Reused: true})
+		s.Arrive(0, 1)
+		s.Drop(0, 0, 1)
+		s.Hop(0, 302, 1)
+		s.Connect(1, 1, 1)
+		s.Finish(0, 1, true)
+	}); got != 0 {
+		t.Errorf("got %v allocations for one entry of each kind, want 0", got)
 	}
 	if got := testing.AllocsPerRun(1, work); got > 8 {
 		t.Errorf("6,144 entries without a reader: got %v allocations, want one per 1,024 and a longer list", got)

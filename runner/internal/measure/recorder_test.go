@@ -2,6 +2,7 @@ package measure
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
@@ -25,9 +26,12 @@ type twin struct {
 	steps   int
 	samples []Sample
 	within  []bool // the span was the present one when the sample was recorded
-	arrived []time.Duration
+	arrived []Sample
 	drops   []Sample
 	cuts    []time.Duration
+	hops    []Sample
+	opened  [][3]time.Duration
+	ended   []Sample // sessions: class is OK or not
 }
 
 // set sums up durations; quantiles are rounded as buckets round them.
@@ -94,8 +98,8 @@ func (w *twin) windows(n int) []result.Window {
 		v := &all[i]
 		v.At = time.Duration(i) * time.Second
 		in := func(at time.Duration) bool { return int(max(at, 0)/time.Second) == i }
-		for _, at := range w.arrived {
-			if in(at) {
+		for _, x := range w.arrived {
+			if in(x.Intended) {
 				v.Due++
 			}
 		}
@@ -159,6 +163,139 @@ func (w *twin) spans(upTo time.Duration) []result.Span {
 	return all
 }
 
+// sum is what Sum writes, but for the custom metrics.
+func (w *twin) sum(run *result.Run, satisfied time.Duration) {
+	for i := range run.Phases {
+		p := &run.Phases[i]
+		for _, x := range slices.Concat(w.arrived, w.drops) {
+			if x.Phase == i {
+				p.Due++
+			}
+		}
+		for _, x := range w.drops {
+			if x.Phase == i {
+				p.Dropped++
+			}
+		}
+		for step := range w.steps {
+			response, service, classes, _ := w.pick(step, func(x Sample, _ int) bool { return x.Phase == i })
+			if classes.Total() > 0 {
+				p.Steps = append(p.Steps, result.PhaseStep{Step: step, Classes: classes,
+					Response: response.distribution(), Service: service.distribution()})
+			}
+		}
+	}
+	apdex := result.Apdex{Threshold: satisfied}
+	byStatus := map[string]set{}
+	for step := range w.steps {
+		response, service, classes, _ := w.pick(step, func(Sample, int) bool { return true })
+		s := result.Step{Scenario: "a", Name: fmt.Sprint("step ", step), Classes: classes,
+			Response: response.distribution(), Service: service.distribution(), Statuses: map[int]uint64{}}
+		var first set
+		for _, x := range w.samples {
+			if x.Step != step {
+				continue
+			}
+			if x.FirstByte > 0 {
+				first = append(first, (x.FirstByte + time.Microsecond - 1).Truncate(time.Microsecond))
+			}
+			if x.Status > 0 {
+				s.Statuses[int(x.Status)]++
+				key := fmt.Sprint(x.Status/100, "xx")
+				byStatus[key] = append(byStatus[key], x.Done-x.Intended)
+			}
+		}
+		for _, x := range w.hops {
+			if x.Step == step {
+				s.Statuses[int(x.Status)]++
+				s.Hops++
+			}
+		}
+		if len(s.Statuses) == 0 {
+			s.Statuses = nil
+		}
+		s.FirstByte = first.distribution()
+		run.Steps = append(run.Steps, s)
+	}
+	for key, times := range byStatus {
+		if run.StatusResponse == nil {
+			run.StatusResponse = map[string]result.Distribution{}
+		}
+		run.StatusResponse[key] = times.distribution()
+	}
+	for _, x := range slices.Concat(w.samples, w.drops) {
+		switch d := x.Done - x.Intended; {
+		case x.Class != result.OK || d > 4*satisfied:
+			apdex.Frustrated++
+		case d > satisfied:
+			apdex.Tolerated++
+		default:
+			apdex.Satisfied++
+		}
+		run.Downloaded += x.Read
+		if x.Reused {
+			run.Connections.Reused++
+		}
+	}
+	for _, x := range w.hops {
+		run.Downloaded += x.Read
+	}
+	if n := apdex.Satisfied + apdex.Tolerated + apdex.Frustrated; n > 0 {
+		apdex.Score = (float64(apdex.Satisfied) + float64(apdex.Tolerated)/2) / float64(n)
+	}
+	run.Apdex = &apdex
+	var times [3]set
+	for _, c := range w.opened {
+		run.Connections.Opened++
+		for i, d := range c {
+			if d > 0 {
+				times[i] = append(times[i], d)
+			}
+		}
+	}
+	run.Connections.DNS, run.Connections.Connect, run.Connections.TLS =
+		times[0].distribution(), times[1].distribution(), times[2].distribution()
+	var length set
+	for _, x := range w.ended {
+		if x.Class == result.OK {
+			run.Sessions.Completed++
+			length = append(length, x.Done-x.Intended)
+		} else {
+			run.Sessions.Failed++
+		}
+	}
+	run.Sessions.Length = length.distribution()
+}
+
+// shapeless drops the buckets Sum writes, after checking that they hold what they should.
+func shapeless(t *testing.T, run *result.Run) {
+	t.Helper()
+	strip := func(name string, d *result.Distribution) {
+		n := uint64(0)
+		for _, b := range d.Buckets {
+			n += b.N
+		}
+		if n != d.Count {
+			t.Errorf("%s: got %d values in buckets, want %d", name, n, d.Count)
+		}
+		d.Buckets = nil
+	}
+	for i := range run.Steps {
+		s := &run.Steps[i]
+		strip("response", &s.Response)
+		strip("service", &s.Service)
+		strip("first byte", &s.FirstByte)
+	}
+	for key, d := range run.StatusResponse {
+		strip(key, &d)
+		run.StatusResponse[key] = d
+	}
+	strip("session", &run.Sessions.Length)
+	strip("dns", &run.Connections.DNS)
+	strip("connect", &run.Connections.Connect)
+	strip("tls", &run.Connections.TLS)
+}
+
 // An act is something that happens to a recorder.
 type act struct {
 	at time.Duration // when it happens
@@ -170,6 +307,7 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		n := 1 + rng.IntN(3)
 		r, w := NewRecorder(steps(n)), &twin{steps: n}
+		r.Satisfied = time.Duration(1+rng.IntN(200)) * time.Millisecond
 		length := time.Duration(1+rng.IntN(20)) * time.Second
 		within := func(d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d))) }
 		var acts []act
@@ -185,7 +323,11 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 		}
 
 		for range 200 + rng.IntN(4000) {
-			x := Sample{Step: rng.IntN(n), Intended: within(length), Arrival: rng.IntN(2) == 0}
+			x := Sample{Step: rng.IntN(n), Phase: rng.IntN(4), Intended: within(length), Arrival: rng.IntN(2) == 0,
+				Reused: rng.IntN(3) > 0, Read: rng.Uint64N(1e6)}
+			if rng.IntN(4) > 0 {
+				x.Status, x.FirstByte = uint16(100+rng.IntN(900)), time.Duration(1+rng.ExpFloat64()*1e7)
+			}
 			if rng.IntN(3) > 0 {
 				x.Class = result.Class(rng.IntN(int(result.Dropped)))
 			}
@@ -207,13 +349,32 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 			}})
 			switch intended := within(length); rng.IntN(10) {
 			case 0:
-				step := rng.IntN(n)
+				step, phase := rng.IntN(n), rng.IntN(4)
 				acts = append(acts, act{intended, func() {
-					shard.Drop(step, 0, intended)
-					w.drops = append(w.drops, Sample{Step: step, Class: result.Dropped, Intended: intended, Began: intended, Sent: intended, Done: intended})
+					shard.Drop(step, phase, intended)
+					w.drops = append(w.drops, Sample{Step: step, Phase: phase, Class: result.Dropped, Intended: intended, Began: intended, Sent: intended, Done: intended})
 				}})
 			case 1:
-				acts = append(acts, act{intended, func() { shard.Arrive(0, intended); w.arrived = append(w.arrived, intended) }})
+				phase := rng.IntN(4)
+				acts = append(acts, act{intended, func() {
+					shard.Arrive(phase, intended)
+					w.arrived = append(w.arrived, Sample{Phase: phase, Intended: intended})
+				}})
+			case 2:
+				hop := Sample{Step: rng.IntN(n), Status: uint16(300 + rng.IntN(9)), Read: rng.Uint64N(1000)}
+				acts = append(acts, act{intended, func() {
+					shard.Hop(hop.Step, hop.Status, hop.Read)
+					w.hops = append(w.hops, hop)
+				}})
+			case 3:
+				c := [3]time.Duration{within(2) * time.Millisecond, within(time.Second), within(2) * time.Second}
+				acts = append(acts, act{intended, func() { shard.Connect(c[0], c[1], c[2]); w.opened = append(w.opened, c) }})
+			case 4:
+				end := Sample{Intended: intended, Done: intended + within(time.Minute), Class: result.Class(rng.IntN(2))}
+				acts = append(acts, act{intended, func() {
+					shard.Finish(end.Intended, end.Done, end.Class == result.OK)
+					w.ended = append(w.ended, end)
+				}})
 			}
 		}
 		// Readers come at any time; between a cut's moment and its making only one may come.
@@ -267,14 +428,15 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 		if got, want := r.Spans(end), w.spans(end); !reflect.DeepEqual(got, want) {
 			t.Fatalf("seed %d: spans (cuts %v):\n got %+v\nwant %+v", seed, w.cuts, got, want)
 		}
-		for i, got := range r.Steps() {
-			response, service, classes, _ := w.pick(i, func(Sample, int) bool { return true })
-			got.Response.Buckets, got.Service.Buckets = nil, nil
-			want := result.Step{Scenario: "a", Name: fmt.Sprint("step ", i), Classes: classes,
-				Response: response.distribution(), Service: service.distribution()}
-			if !reflect.DeepEqual(got, want) {
-				t.Fatalf("seed %d: step %d:\n got %+v\nwant %+v", seed, i, got, want)
-			}
+		got, want := result.Run{Phases: make([]result.Phase, 4)}, result.Run{Phases: make([]result.Phase, 4)}
+		r.Sum(&got)
+		w.sum(&want, r.Satisfied)
+		if steps := r.Steps(); !reflect.DeepEqual(steps, got.Steps) {
+			t.Fatalf("seed %d: Steps: got %+v, Sum says %+v", seed, steps, got.Steps)
+		}
+		shapeless(t, &got)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d: Sum:\n got %+v\nwant %+v", seed, got, want)
 		}
 		var late set
 		for _, x := range w.samples {
@@ -282,10 +444,10 @@ func TestRecorderAgainstSlowTwin(t *testing.T) {
 				late = append(late, x.Began-x.Intended)
 			}
 		}
-		got := r.Lateness()
-		got.Buckets = nil
-		if want := late.distribution(); !reflect.DeepEqual(got, want) {
-			t.Fatalf("seed %d: lateness: got %+v, want %+v", seed, got, want)
+		lateness := r.Lateness()
+		lateness.Buckets = nil
+		if want := late.distribution(); !reflect.DeepEqual(lateness, want) {
+			t.Fatalf("seed %d: lateness: got %+v, want %+v", seed, lateness, want)
 		}
 		for i, k := range kept {
 			if !reflect.DeepEqual(k[0], k[1]) {
@@ -331,13 +493,74 @@ func TestDropWithoutAStepCountsInItsWindowOnly(t *testing.T) {
 	}
 }
 
-func TestAWrongStepFailsWhereItIsRecorded(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("step 1 of 1 was recorded")
-		}
-	}()
-	NewRecorder(steps(1)).Shard(0).Record(Sample{Step: 1})
+func TestMistakesFailWhereTheyAreRecorded(t *testing.T) {
+	for name, mistake := range map[string]func(s *Shard){
+		"a step too many":       func(s *Shard) { s.Record(Sample{Step: 1}) },
+		"a negative step":       func(s *Shard) { s.Record(Sample{Step: -2}) },
+		"a negative phase":      func(s *Shard) { s.Record(Sample{Phase: -1}) },
+		"a phase too many":      func(s *Shard) { s.Arrive(MostPhases, 0) },
+		"a drop of no step":     func(s *Shard) { s.Drop(1, 0, 0) },
+		"a drop in no phase":    func(s *Shard) { s.Drop(-1, -1, 0) },
+		"a hop of another step": func(s *Shard) { s.Hop(1, 302, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewRecorder(steps(1))
+			defer func() {
+				if recover() == nil {
+					t.Error("it was recorded")
+				}
+				if got := r.Steps()[0].Classes.Total(); got != 0 {
+					t.Errorf("got %d requests", got)
+				}
+			}()
+			mistake(r.Shard(0))
+		})
+	}
+}
+
+// Phases nobody asks about are left alone, and an empty recorder has nothing to say.
+func TestSumOfNothing(t *testing.T) {
+	r := NewRecorder(steps(1))
+	run := result.Run{Phases: []result.Phase{{Name: "p"}}}
+	r.Sum(&run)
+	want := result.Run{Phases: []result.Phase{{Name: "p"}}, Steps: []result.Step{{Scenario: "a", Name: "step 0"}}}
+	if !reflect.DeepEqual(run, want) {
+		t.Errorf("got %+v, want %+v", run, want)
+	}
+	r.Shard(0).Record(Sample{Phase: 7})
+	r.Sum(&run)
+	if len(run.Phases) != 1 || run.Phases[0].Steps != nil || run.Steps[0].Classes[result.OK] != 1 {
+		t.Errorf("got %+v", run)
+	}
+}
+
+// First bytes are kept in 32 bits of microseconds, and what is longer counts as the longest.
+func TestFirstByteOfAnHourAndMore(t *testing.T) {
+	r := NewRecorder(steps(1))
+	r.Shard(0).Record(Sample{FirstByte: 100 * time.Hour})
+	r.Shard(0).Record(Sample{FirstByte: 1})
+	d := r.Steps()[0].FirstByte
+	if d.Count != 2 || d.Min != time.Microsecond || d.Max != math.MaxUint32*time.Microsecond {
+		t.Errorf("got %+v", d)
+	}
+}
+
+// Phases that are over are packed, whatever their number.
+func TestPhasesThatAreOverAreSealed(t *testing.T) {
+	r := NewRecorder(steps(2))
+	for i := range 100 {
+		r.Shard(0).Record(Sample{Phase: i, Step: i % 2, Done: time.Duration(i) * time.Millisecond})
+		r.Steps()
+	}
+	if len(r.warm) > 3 {
+		t.Errorf("got %d phases not sealed, want a few", len(r.warm))
+	}
+	r.Shard(0).Record(Sample{Phase: 3, Step: 1, Done: time.Second}) // a straggler
+	run := result.Run{Phases: make([]result.Phase, 100)}
+	r.Sum(&run)
+	if d := run.Phases[3].Steps[0].Response; d.Count != 2 || d.Min != 3*time.Millisecond || d.Max != time.Second {
+		t.Errorf("got %+v", d)
+	}
 }
 
 // Writers and readers at once, with and without a reader: nothing is lost. Run with -race.
