@@ -3,9 +3,9 @@ package runner
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"iter"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -37,7 +37,10 @@ type conductor struct {
 	records  *records.Set
 	health   health
 
+	secure *tls.Config
+
 	began time.Time
+	begun sync.Once
 	quit  context.CancelCauseFunc // ends the run early
 	ended chan struct{}           // closed when the load has ended
 	halt  chan struct{}           // closed when a fault in force must be restored at once
@@ -84,14 +87,9 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 	outer := ctx
 	ctx, c.quit = context.WithCancelCause(outer)
 	defer c.quit(nil)
-	send, release := transport(c.o)
-	config := &c.o.Script.Config
-	c.driver = &flow.Driver{
-		Program: c.program, Transport: send, Recorder: c.recorder, Records: c.records,
-		MaxUsers: config.MaxUsers, Timeout: config.HTTP.Timeout, Drain: config.Drain,
-	}
-	c.driver.PhaseUsers = c.plan.users
-	c.recorder.Satisfied = config.Apdex
+	var release func()
+	c.driver, release = c.newDriver()
+	c.recorder.Satisfied = c.o.Script.Config.Apdex
 	c.health = newHealth()
 	c.began = time.Now()
 
@@ -137,11 +135,16 @@ func (c *conductor) append(at time.Duration, kind result.EventKind, fault int, d
 // load fires the load. The run lasts as long as its schedule, also if that ends in a pause.
 func (c *conductor) load(ctx context.Context) {
 	defer close(c.ended)
-	if err := c.drive(ctx); err != nil && ctx.Err() == nil {
+	err := c.drive(ctx)
+	c.loadEnded()
+	if err != nil && ctx.Err() == nil {
 		c.quit(err)
 	}
 	wait(ctx, c.plan.end-c.now())
 }
+
+// loadEnded writes down that no more arrivals come.
+func (c *conductor) loadEnded() { c.begun.Do(func() { c.event(result.LoadEnded, -1, "") }) }
 
 // drive is the driver's Drive. A panic in it is a mistake of ours that must not keep faults from being
 // restored, nor take along what was measured: it ends the run as an interruption.
@@ -151,7 +154,7 @@ func (c *conductor) drive(ctx context.Context) (err error) {
 			err = c.mistake(r)
 		}
 	}()
-	return c.driver.Drive(ctx, c.began, c.schedule())
+	return c.driver.Drive(ctx, c.began, arrival.Schedule(c.o.Seed, c.plan.tracks...))
 }
 
 // mistake turns a panic into an error, and leaves its stack in the log.
@@ -160,14 +163,6 @@ func (c *conductor) mistake(r any) error {
 		fmt.Fprintf(c.o.Log, "%v: %v\n%s", errInternal, r, debug.Stack())
 	}
 	return fmt.Errorf("%w: %v", errInternal, r)
-}
-
-// schedule yields the arrivals of the run, and writes down when there are no more.
-func (c *conductor) schedule() iter.Seq[arrival.Arrival] {
-	return func(yield func(arrival.Arrival) bool) {
-		defer func() { c.event(result.LoadEnded, -1, "") }()
-		arrival.Schedule(c.o.Seed, c.plan.tracks...)(yield)
-	}
 }
 
 // herald announces the phases as they begin.

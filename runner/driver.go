@@ -20,23 +20,16 @@ func (c *conductor) newDriver() (*flow.Driver, func()) {
 	config := &c.o.Script.Config
 	d := &flow.Driver{
 		Program: c.program, Recorder: c.recorder, Records: c.records,
-		MaxUsers: config.MaxUsers, Timeout: config.HTTP.Timeout, Drain: config.Drain, Begun: c.loadEnded,
+		MaxUsers: config.MaxUsers, Timeout: config.HTTP.Timeout, PhaseUsers: c.plan.users,
+		Drain: config.Drain, Begun: c.loadEnded,
 		Pool: config.HTTP.Pool, OwnConnections: config.HTTP.OwnConnection, Quantum: config.HTTP.Quantum,
 		TLS: c.secure, Sign: c.o.Sign,
-	}
-	for _, track := range c.plan.tracks(c.o.Script) {
-		for _, p := range track {
-			d.PhaseUsers = append(d.PhaseUsers, p.MaxUsers)
-		}
 	}
 	switch {
 	case c.o.Transport != nil:
 		d.Transport = c.o.Transport
-	case config.HTTP.Version == scenarios.HTTP2, c.o.Portable, c.proxied(), !flow.HasLoops():
-		portable := client.New(client.Options{
-			DialTimeout: config.HTTP.Timeout, TLS: c.secure, HTTP2: config.HTTP.Version == scenarios.HTTP2,
-			Most: config.HTTP.Pool, Sign: c.o.Sign,
-		})
+	case config.HTTP.Version == scenarios.HTTP2, c.proxied(), !client.HasLoops:
+		portable := client.New(client.Options{DialTimeout: config.HTTP.Timeout, TLS: c.secure})
 		d.Transport = portable
 		return d, portable.CloseIdle
 	}

@@ -16,7 +16,6 @@ import (
 
 	"loadkms/faults"
 	"loadkms/result"
-	"loadkms/runner/internal/client"
 	"loadkms/runner/internal/flow"
 	"loadkms/scenarios"
 )
@@ -39,6 +38,8 @@ type Options struct {
 	Environment string // -e, or ""
 	AWS         result.AWS
 	Transport   http.RoundTripper // nil means a client of the runner's own
+	// Sign signs every request, before it is sent; it must not block. Nil means that none is signed.
+	Sign func(r *http.Request, body []byte, at time.Time) error
 	Log         io.Writer         // where log steps of the script write; nil means nowhere
 }
 
@@ -96,16 +97,11 @@ func newConductor(o Options) (*conductor, error) {
 	if o.Watch <= 0 {
 		o.Watch = time.Second
 	}
-	return compose(o, plan, target, program), nil
-}
-
-// transport returns what requests are sent with, and what to call when the last one has ended.
-func transport(o Options) (http.RoundTripper, func()) {
-	if o.Transport != nil {
-		return o.Transport, func() {}
+	c := compose(o, plan, target, program)
+	if c.secure, err = secure(s); err != nil {
+		return nil, fmt.Errorf("run %s: %w", s.File, err)
 	}
-	c := client.New(client.Options{DialTimeout: o.Script.Config.HTTP.Timeout})
-	return c, c.CloseIdle
+	return c, nil
 }
 
 // errInternal marks the end of a run by a mistake of ours.

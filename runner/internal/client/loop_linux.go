@@ -33,6 +33,9 @@ const (
 	bellMail             // post
 )
 
+// HasLoops reports whether there are event loops on this system.
+const HasLoops = true
+
 // A Loop makes exchanges. It performs I/O only in Turn and, where that does not block, in Start. All its
 // methods but Wake and Stats are for one goroutine.
 type Loop struct {

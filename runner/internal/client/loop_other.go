@@ -14,6 +14,9 @@ type flight struct{}
 // Conns are connections of one virtual user.
 type Conns struct{}
 
+// HasLoops reports whether there are event loops on this system.
+const HasLoops = false
+
 // A Loop makes exchanges. There is none here: NewLoop says so, and the portable Client takes its place.
 type Loop struct{}
 
