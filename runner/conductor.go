@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -78,12 +79,11 @@ func compose(o Options, p *plan, target *url.URL, program *flow.Program) *conduc
 	return c
 }
 
-// conduct conducts the run.
-func (c *conductor) conduct(ctx context.Context) *result.Run {
+// conduct conducts the run, whose requests are sent by send.
+func (c *conductor) conduct(ctx context.Context, send http.RoundTripper) *result.Run {
 	outer := ctx
 	ctx, c.quit = context.WithCancelCause(outer)
 	defer c.quit(nil)
-	send, release := transport(c.o)
 	config := &c.o.Script.Config
 	c.driver = &flow.Driver{
 		Program: c.program, Transport: send, Recorder: c.recorder, Records: c.records,
@@ -108,7 +108,7 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 	acts.Wait()
 	close(over)
 	watchers.Wait()
-	release()
+	c.after(ctx, send)
 
 	run := c.run(interrupted)
 	for i := range run.Faults {
@@ -117,6 +117,16 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 	run.Verdict = verdict.Judge(c.o.Script, run)
 	c.show(true)
 	return run
+}
+
+// after plays the flow after the load. Nothing is judged by it: that it did not end well is said in the log.
+func (c *conductor) after(ctx context.Context, send http.RoundTripper) {
+	if ctx.Err() != nil {
+		return // the run was ended early
+	}
+	if err := c.program.After(ctx, send); err != nil && c.o.Log != nil {
+		fmt.Fprintf(c.o.Log, "after: %v\n", err)
+	}
 }
 
 // now returns the time since the run began.

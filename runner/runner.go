@@ -56,7 +56,8 @@ func Check(s *scenarios.Script) error {
 
 // Run runs o.Script to its end, or until ctx is done, judges it, and returns what happened.
 //
-// An error means that the run could not begin: nothing was sent and nothing was broken. Otherwise the
+// An error means that the run could not begin: nothing was broken, and nothing was sent but the requests
+// of the script's own flow before the load, if that is what failed. Otherwise the
 // run is complete, with the anatomy of its faults and its verdict.
 //
 // Run blocks until everything it broke is restored and has stayed so for the settling time, whatever
@@ -71,7 +72,12 @@ func Run(ctx context.Context, o Options) (*result.Run, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("run %s: %w", o.Script.File, context.Cause(ctx))
 	}
-	return c.conduct(ctx), nil
+	send, release := transport(o)
+	defer release()
+	if err := c.program.Before(ctx, send); err != nil {
+		return nil, fmt.Errorf("run %s: before: %w", o.Script.File, err)
+	}
+	return c.conduct(ctx, send), nil
 }
 
 // newConductor checks o and prepares everything that does not yet need the clock.

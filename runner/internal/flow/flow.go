@@ -45,6 +45,7 @@ type Driver struct {
 	Transport http.RoundTripper // makes the exchanges, and heeds the request's context; required
 	Recorder  *measure.Recorder // for the steps of Program; required
 	Records   *records.Set      // what was created; nil means that nobody wants to know
+	Metrics   Metrics           // what functions of the processor emit; nil means that nobody wants to know
 	MaxUsers  int               // virtual users alive at once; default 10,000
 	// PhaseUsers is the same for each phase of the schedule, in place of MaxUsers; 0, or no entry,
 	// means MaxUsers.
@@ -54,7 +55,6 @@ type Driver struct {
 
 	due, sent, dropped, cut, unfinished, read atomic.Uint64
 	users, busy                               atomic.Int64
-	sequence                                  uint64 // last number of $sequence() handed out; used by Drive only
 }
 
 // Stats says what a Driver has done so far.
@@ -124,7 +124,7 @@ func (d *Driver) Drive(ctx context.Context, began time.Time, schedule iter.Seq[a
 	if drain <= 0 {
 		drain = 30 * time.Second
 	}
-	d.Program.begin()
+	d.Program.begin(d.Metrics)
 
 	var sweeper, users sync.WaitGroup
 	sweeper.Go(r.sweep)
@@ -185,7 +185,7 @@ func (r *run) dispatch(schedule iter.Seq[arrival.Arrival], users *sync.WaitGroup
 			return context.Cause(r.ctx)
 		}
 		r.due.Add(1)
-		k := r.Program.deal(a, &dice, &r.sequence)
+		k := r.Program.deal(a, &dice)
 		u := r.claim(a.Phase)
 		if u == nil {
 			r.dropped.Add(1)
