@@ -113,6 +113,7 @@ func (l *line) request(out *request, index int) (*http.Request, error) {
 		}
 	}
 	if !out.hasBody {
+		req.Body, req.GetBody, req.ContentLength = nil, nil, 0
 		return req, nil
 	}
 	if l.sending == nil {
@@ -142,7 +143,7 @@ func (l *line) refill(req *http.Request, out *request) error {
 		}
 		*req.URL = *u
 	}
-	req.Host = out.host
+	req.Method, req.Host = out.method, out.host
 	setFields(req.Header, out.fields)
 	return nil
 }

@@ -74,24 +74,36 @@ func (v value) decode() (document any, ok bool) {
 	return document, d.Decode(&document) == nil
 }
 
-// typed returns v as expressions have it: numbers are float64. A variable without a value is nil.
+// typed returns v as expressions have it: whole numbers are int, others float64. A variable without a
+// value is nil.
 func (v value) typed() any {
-	if !v.set || v.json == "" {
+	switch {
+	case !v.set || v.json == "":
 		return nil
-	}
-	switch c := v.json[0]; {
-	case c == '"':
+	case v.json[0] == '"':
 		return v.text
-	case v.json == "true", v.json == "false":
-		return v.json == "true"
-	case c == '-' || '0' <= c && c <= '9':
-		if n, err := strconv.ParseFloat(v.json, 64); err == nil {
+	}
+	document, _ := v.decode()
+	return typed(document)
+}
+
+// typed makes the numbers of a document those of Go.
+func typed(document any) any {
+	switch d := document.(type) {
+	case json.Number:
+		if n, err := strconv.Atoi(string(d)); err == nil {
 			return n
 		}
-	}
-	var document any
-	if json.Unmarshal([]byte(v.json), &document) != nil {
-		return nil
+		n, _ := d.Float64() // infinite if it is too large
+		return n
+	case []any:
+		for i := range d {
+			d[i] = typed(d[i])
+		}
+	case map[string]any:
+		for name := range d {
+			d[name] = typed(d[name])
+		}
 	}
 	return document
 }

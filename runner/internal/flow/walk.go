@@ -131,7 +131,9 @@ func (w *walk) start() action { return w.run() }
 // it left at sent, in the given span, which was read before. Of a request that is redirected only the
 // first time counts.
 func (w *walk) sent(began, sent time.Duration, span uint32) {
-	w.sample.Began, w.sample.Sent, w.sample.Span = began, sent, span
+	if w.hops == 0 {
+		w.sample.Began, w.sample.Sent, w.sample.Span = began, sent, span
+	}
 }
 
 // keep returns how many bytes of the body of an answer with this status are to be kept.
