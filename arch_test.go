@@ -23,8 +23,12 @@ var house = map[string]room{
 	"runner/internal/measure": {"recording without blocking", "result"},
 	"runner/internal/client":  {"one HTTP exchange", "result golang.org/x/sys"},
 	"runner/internal/records": {"what was created", ""},
-	"runner/internal/flow": {"virtual users", "result scenarios runner/internal/arrival runner/internal/client " +
-		"runner/internal/measure runner/internal/records github.com/dop251/goja github.com/dop251/goja_nodejs github.com/brianvoe/gofakeit/v7"},
+	"runner/internal/answer": {"what an answer says", "scenarios runner/internal/client github.com/tidwall/gjson " +
+		"github.com/theory/jsonpath github.com/jmespath/go-jmespath github.com/antchfx github.com/andybalholm/cascadia " +
+		"github.com/dlclark/regexp2/v2 golang.org/x/net/html"},
+	"runner/internal/flow": {"virtual users", "result scenarios runner/internal/answer runner/internal/arrival runner/internal/client " +
+		"runner/internal/measure runner/internal/records github.com/dop251/goja github.com/dop251/goja_nodejs github.com/brianvoe/gofakeit/v7 " +
+		"github.com/expr-lang/expr"},
 
 	"faults":        {"break, put back, remember", "github.com/gofrs/flock"},
 	"faults/awskms": {"the only caller of AWS", "faults scenarios sandbox/ledger sandbox/iam github.com/aws"},

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -38,6 +39,7 @@ type conductor struct {
 	health   health
 
 	secure *tls.Config
+	aside  http.RoundTripper // of the flows before and after the load
 
 	began time.Time
 	begun sync.Once
@@ -87,8 +89,6 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 	outer := ctx
 	ctx, c.quit = context.WithCancelCause(outer)
 	defer c.quit(nil)
-	var release func()
-	c.driver, release = c.newDriver()
 	c.recorder.Satisfied = c.o.Script.Config.Apdex
 	c.health = newHealth()
 	c.began = time.Now()
@@ -106,7 +106,7 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 	acts.Wait()
 	close(over)
 	watchers.Wait()
-	release()
+	c.after(ctx)
 
 	run := c.run(interrupted)
 	for i := range run.Faults {
@@ -115,6 +115,16 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 	run.Verdict = verdict.Judge(c.o.Script, run)
 	c.show(true)
 	return run
+}
+
+// after plays the flow after the load. Nothing is judged by it: that it did not end well is said in the log.
+func (c *conductor) after(ctx context.Context) {
+	if ctx.Err() != nil {
+		return // the run was ended early
+	}
+	if err := c.program.After(ctx, c.aside); err != nil && c.o.Log != nil {
+		fmt.Fprintf(c.o.Log, "after: %v\n", err)
+	}
 }
 
 // now returns the time since the run began.

@@ -14,26 +14,26 @@ import (
 	"loadkms/scenarios"
 )
 
-// newDriver returns what fires the load, and what to call when the last request has ended. Event loops are
-// the rule; where there are none, for HTTP/2, and for a target behind a proxy it is the portable driver.
-func (c *conductor) newDriver() (*flow.Driver, func()) {
+// newDriver makes what fires the load, and what plays the flows before and after it. It returns what to call
+// when the last request has ended. Event loops are the rule; where there are none, for HTTP/2, and for a target
+// behind a proxy it is the portable driver.
+func (c *conductor) newDriver() (release func()) {
 	config := &c.o.Script.Config
-	d := &flow.Driver{
-		Program: c.program, Recorder: c.recorder, Records: c.records,
-		MaxUsers: config.MaxUsers, Timeout: config.HTTP.Timeout, PhaseUsers: c.plan.users,
-		Drain: config.Drain, Begun: c.loadEnded,
+	c.driver = &flow.Driver{
+		Program: c.program, Recorder: c.recorder, Records: c.records, Metrics: c.recorder,
+		MaxUsers: config.MaxUsers, PhaseUsers: c.plan.users, Timeout: config.HTTP.Timeout, Drain: config.Drain, Begun: c.loadEnded,
 		Pool: config.HTTP.Pool, OwnConnections: config.HTTP.OwnConnection, Quantum: config.HTTP.Quantum,
 		TLS: c.secure, Sign: c.o.Sign,
 	}
-	switch {
-	case c.o.Transport != nil:
-		d.Transport = c.o.Transport
-	case config.HTTP.Version == scenarios.HTTP2, c.proxied(), !client.HasLoops:
+	c.aside, release = c.o.Transport, func() {}
+	if c.aside == nil {
 		portable := client.New(client.Options{DialTimeout: config.HTTP.Timeout, TLS: c.secure})
-		d.Transport = portable
-		return d, portable.CloseIdle
+		c.aside, release = portable, portable.CloseIdle
 	}
-	return d, func() {}
+	if c.o.Transport != nil || config.HTTP.Version == scenarios.HTTP2 || c.proxied() || !client.HasLoops {
+		c.driver.Transport = c.aside
+	}
+	return release
 }
 
 // proxied reports whether the environment names a proxy for the target.

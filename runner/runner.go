@@ -40,7 +40,7 @@ type Options struct {
 	Transport   http.RoundTripper // nil means a client of the runner's own
 	// Sign signs every request, before it is sent; it must not block. Nil means that none is signed.
 	Sign func(r *http.Request, body []byte, at time.Time) error
-	Log         io.Writer         // where log steps of the script write; nil means nowhere
+	Log  io.Writer // where log steps of the script write; nil means nowhere
 }
 
 // Check finds what keeps the flows of s from being played though it parses: a processor that is
@@ -57,7 +57,8 @@ func Check(s *scenarios.Script) error {
 
 // Run runs o.Script to its end, or until ctx is done, judges it, and returns what happened.
 //
-// An error means that the run could not begin: nothing was sent and nothing was broken. Otherwise the
+// An error means that the run could not begin: nothing was broken, and nothing was sent but the requests
+// of the script's own flow before the load, if that is what failed. Otherwise the
 // run is complete, with the anatomy of its faults and its verdict.
 //
 // Run blocks until everything it broke is restored and has stayed so for the settling time, whatever
@@ -71,6 +72,10 @@ func Run(ctx context.Context, o Options) (*result.Run, error) {
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("run %s: %w", o.Script.File, context.Cause(ctx))
+	}
+	defer c.newDriver()()
+	if err := c.program.Before(ctx, c.aside); err != nil {
+		return nil, fmt.Errorf("run %s: before: %w", o.Script.File, err)
 	}
 	return c.conduct(ctx), nil
 }

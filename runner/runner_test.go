@@ -384,6 +384,7 @@ func TestPanicInTheLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.program = nil
+		defer c.newDriver()()
 		got := c.conduct(t.Context())
 		if !strings.HasPrefix(got.Interrupted, "internal error: ") || got.Verdict.Outcome != result.Inconclusive || got.Took != 0 {
 			t.Errorf("interrupted: %q, verdict: %+v, after %v", got.Interrupted, got.Verdict, got.Took)

@@ -2,61 +2,151 @@ package flow
 
 import (
 	"bytes"
-	"encoding/json"
-	"mime"
 	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"loadkms/result"
+	"loadkms/runner/internal/answer"
 	"loadkms/runner/internal/client"
 	"loadkms/scenarios"
 )
 
-// expect is what must hold for an answer.
-type expect struct {
-	statuses    []int // nil: any 2xx or 3xx
-	contentType string
-	checks      []check
-	body        bool // something of it looks at the body
+// A find takes a part of an answer into a variable, or compares it with a text.
+type find struct {
+	finder *answer.Finder
+	expr   text // of an expression with holes
+	strict bool
+	as     *variable // nil: it is compared with value
+	value  text
 }
 
-// A check is one condition on an answer.
-type check struct {
-	kind    scenarios.CheckKind
-	name    string
-	path    []string
-	value   text
-	pattern *regexp.Regexp // of a regular expression without holes
+// A templateKey knows a template of an expectation again.
+type templateKey struct {
+	at     scenarios.Pos
+	source string
 }
 
-// status reports whether s is a good status.
-func (e *expect) status(s int) bool {
-	if e.statuses == nil {
-		return s >= 200 && s < 400
+// looks compiles what st wants to know about its answer.
+func (c *compiler) looks(st *scenarios.Step, o *requestOp) {
+	var err error
+	if o.expect, err = answer.CompileExpect(st.Expect); err != nil {
+		at := st.Expect.Pos
+		for _, k := range st.Expect.Contains {
+			if _, wrong := answer.CompileExpect(scenarios.Expect{Contains: []scenarios.Check{k}}); wrong != nil {
+				at = k.Pos
+				break
+			}
+		}
+		c.problem(at, "", "%v", err)
+		o.expect = &answer.Expectation{}
 	}
-	return slices.Contains(e.statuses, s)
+	o.rendered = map[templateKey]text{}
+	for _, k := range st.Expect.Contains {
+		for _, t := range append([]scenarios.Template{k.Value}, k.Values...) {
+			if _, plain := t.Literal(); !plain {
+				o.rendered[templateKey{t.Pos, t.Source}] = c.text(t)
+			}
+		}
+	}
+	o.body = o.expect.Body() || o.after
+	add := func(in *scenarios.Capture, f find) {
+		if f.finder, err = answer.Compile(*in); err != nil {
+			c.problem(in.Pos, "", "%v", err)
+			return
+		}
+		if _, plain := in.Expr.Literal(); !plain {
+			f.expr = c.text(in.Expr)
+		}
+		o.body = o.body || f.finder.Body()
+		o.finds = append(o.finds, f)
+	}
+	for i := range st.Capture {
+		in := &st.Capture[i]
+		add(in, find{strict: in.Strict, as: c.declare(in.As)})
+	}
+	for i := range st.Match {
+		in := &st.Match[i]
+		add(&in.Capture, find{strict: in.Strict, value: c.text(in.Value)})
+	}
+	o.looks = st.Expect.ContentType != "" || len(st.Expect.Contains)+len(o.finds) > 0
 }
 
-// classify returns the class of a complete answer: OK if its status is good and every check holds;
-// else what the script's rules say, in their order; else what the built-in rules say.
+// classify returns the class of a complete answer: OK if its status is good, every check holds and
+// everything is found that must be; else what the script's rules say, in their order; else what the
+// built-in rules say. It sets the variables that were captured only if all is well.
 func (w *walk) classify(o *requestOp, a *client.Response) result.Class {
-	good, status, body := o.expect.status(a.Status), a.Status, a.Body
-	if good && w.hold(&o.expect, a) {
+	good := o.expect.Status(a.Status)
+	if err := w.plain(a); err != nil && good && o.body {
+		w.why = err.Error()
+		return result.BadResponse
+	}
+	if good && (!o.looks || w.satisfied(o, a)) {
 		return result.OK
 	}
 	for i := range w.user.program.classify {
 		r := &w.user.program.classify[i]
-		if (r.Status == nil || slices.Contains(r.Status, status)) && bytes.Contains(body, []byte(r.Contains)) {
+		if (r.Status == nil || slices.Contains(r.Status, a.Status)) && bytes.Contains(a.Body, []byte(r.Contains)) {
 			return r.Class
 		}
 	}
 	if good {
 		return result.CheckFailed
 	}
-	return builtIn(status, body)
+	return builtIn(a.Status, a.Body)
+}
+
+// satisfied reports whether the answer is all that o wants, and sets what it captures.
+func (w *walk) satisfied(o *requestOp, a *client.Response) bool {
+	w.document.Reset(a, a.Body)
+	if w.why = o.expect.Failed(a.Status, &w.document, w.renders); w.why != "" {
+		return false
+	}
+	w.found = w.found[:0]
+	for i := range o.finds {
+		v, ok := w.find(&o.finds[i])
+		if !ok {
+			w.why = "failed capture or match"
+			return false
+		}
+		w.found = append(w.found, v)
+	}
+	for i := range o.finds {
+		if x := o.finds[i].as; x != nil {
+			w.set(x, w.found[i])
+		}
+	}
+	return true
+}
+
+// find returns what f finds, and whether that is as it must be.
+func (w *walk) find(f *find) (value, bool) {
+	expr := ""
+	if len(f.expr.parts) > 0 {
+		var ok bool
+		if w.expr, ok = f.expr.render(w, w.expr[:0], asIs); !ok {
+			return value{}, !f.strict
+		}
+		expr = string(w.expr)
+	}
+	v, ok := f.finder.Find(&w.document, expr, w.dice)
+	if !ok {
+		return value{}, !f.strict
+	}
+	if f.as == nil {
+		w.expr, ok = f.value.render(w, w.expr[:0], asIs)
+		return value{}, ok && v.Text == string(w.expr) || !f.strict
+	}
+	return value{true, v.Text, v.JSON}, true
+}
+
+// rendersOf renders a template of the present expectation.
+func (w *walk) rendersOf(t *scenarios.Template) (string, bool) {
+	x, ok := w.op().request.rendered[templateKey{t.Pos, t.Source}]
+	if !ok {
+		return "", false
+	}
+	b, ok := x.render(w, nil, asIs)
+	return string(b), ok
 }
 
 // signs are what bodies of failed requests say, the most telling first. The texts are those of QLDB,
@@ -99,112 +189,4 @@ func builtIn(status int, body []byte) result.Class {
 		return result.ClientError
 	}
 	return result.ServerError
-}
-
-// hold reports whether every check of e holds.
-func (w *walk) hold(e *expect, a *client.Response) bool {
-	if e.contentType == "" && len(e.checks) == 0 {
-		return true // most answers; without the allocation below
-	}
-	var (
-		document      any // moved to the heap
-		parsed, valid bool
-	)
-	parse := func() bool {
-		if !parsed {
-			parsed, valid = true, json.Unmarshal(a.Body, &document) == nil
-		}
-		return valid
-	}
-	switch {
-	case e.contentType == "":
-	case strings.EqualFold(e.contentType, "json"):
-		if !strings.Contains(strings.ToLower(contentType(a)), "json") || !parse() {
-			return false
-		}
-	default:
-		got := contentType(a)
-		if media, _, err := mime.ParseMediaType(got); !strings.EqualFold(got, e.contentType) &&
-			(err != nil || !strings.EqualFold(media, e.contentType)) {
-			return false
-		}
-	}
-	for i := range e.checks {
-		c := &e.checks[i]
-		switch c.kind {
-		case scenarios.HasHeader:
-			if _, ok := a.Header(c.name); !ok {
-				return false
-			}
-		case scenarios.HeaderEquals:
-			want, ok := c.value.render(w, nil, asIs)
-			if !ok || !hasValue(a, c.name, want) {
-				return false
-			}
-		case scenarios.HasProperty:
-			if !parse() || !has(document, c.path) {
-				return false
-			}
-		case scenarios.MatchesRegexp:
-			pattern := c.pattern
-			if pattern == nil {
-				source, ok := c.value.render(w, nil, asIs)
-				if !ok {
-					return false
-				}
-				var err error
-				if pattern, err = regexp.Compile(string(source)); err != nil {
-					return false
-				}
-			}
-			if !pattern.Match(a.Body) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func contentType(a *client.Response) string {
-	v, _ := a.Header("Content-Type")
-	return string(v)
-}
-
-// hasValue reports whether one of the headers called name has the value want.
-func hasValue(a *client.Response, name string, want []byte) bool {
-	for v := range a.Headers(name) {
-		if bytes.Equal(v, want) {
-			return true
-		}
-	}
-	return false
-}
-
-// propertyPath cuts a path as lodash does: a.b[0].c and a.b.0.c are the same.
-func propertyPath(s string) []string {
-	s = strings.NewReplacer("['", ".", "']", "", `["`, ".", `"]`, "", "[", ".", "]", "").Replace(s)
-	return strings.Split(strings.TrimPrefix(s, "."), ".")
-}
-
-// has reports whether there is something at path in a JSON document.
-func has(document any, path []string) bool {
-	for _, name := range path {
-		switch d := document.(type) {
-		case map[string]any:
-			next, ok := d[name]
-			if !ok {
-				return false
-			}
-			document = next
-		case []any:
-			i, err := strconv.Atoi(name)
-			if err != nil || i < 0 || i >= len(d) {
-				return false
-			}
-			document = d[i]
-		default:
-			return false
-		}
-	}
-	return true
 }

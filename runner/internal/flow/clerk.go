@@ -25,7 +25,7 @@ type clerk struct {
 
 // An errand is a call a walk of a loop waits for, and then how it ended.
 type errand struct {
-	loop *loop
+	loop *eventLoop
 	walk *walk
 	err  error
 }
@@ -37,7 +37,7 @@ func newClerk(p *Program) *clerk {
 }
 
 // call has the function of w's present op called, and w's loop told.
-func (c *clerk) call(l *loop, w *walk) {
+func (c *clerk) call(l *eventLoop, w *walk) {
 	c.mu.Lock()
 	c.calls = append(c.calls, errand{loop: l, walk: w})
 	c.mu.Unlock()

@@ -113,6 +113,7 @@ func (l *line) request(out *request, index int) (*http.Request, error) {
 		}
 	}
 	if !out.hasBody {
+		req.Body, req.GetBody, req.ContentLength = nil, nil, 0
 		return req, nil
 	}
 	if l.sending == nil {
@@ -142,7 +143,7 @@ func (l *line) refill(req *http.Request, out *request) error {
 		}
 		*req.URL = *u
 	}
-	req.Host = out.host
+	req.Method, req.Host = out.method, out.host
 	setFields(req.Header, out.fields)
 	return nil
 }
@@ -199,7 +200,7 @@ func (r *run) answer(w *walk, req *http.Request) error {
 	}
 	l := w.line
 	l.kept = l.kept[:0]
-	if most := w.keep(resp.StatusCode); most > 0 {
+	if most := w.op().request.keep(resp.StatusCode); most > 0 {
 		l.kept, err = r.keep(l.kept, resp.Body, most)
 	}
 	size := uint64(len(l.kept))

@@ -46,6 +46,7 @@ type Driver struct {
 	Transport http.RoundTripper // makes the exchanges, and heeds the request's context; nil means event loops
 	Recorder  *measure.Recorder // for the steps of Program; required
 	Records   *records.Set      // what was created; nil means that nobody wants to know
+	Metrics   Metrics           // what functions of the processor emit; nil means that nobody wants to know
 	MaxUsers  int               // virtual users alive at once; default 10,000
 	// PhaseUsers is the same for each phase of the schedule, in place of MaxUsers; 0, or no entry,
 	// means MaxUsers.
@@ -66,7 +67,6 @@ type Driver struct {
 
 	due, sent, dropped, cut, unfinished, read atomic.Uint64
 	users, busy                               atomic.Int64
-	sequence                                  uint64 // last number of $sequence() handed out; used by Drive only
 }
 
 // Stats says what a Driver has done so far.
@@ -157,7 +157,7 @@ func (d *Driver) Drive(ctx context.Context, began time.Time, schedule iter.Seq[a
 	}
 	inner, end := context.WithCancelCause(ctx)
 	r := &run{Driver: d, settings: d.settings(), ctx: inner, end: end, began: began}
-	d.Program.begin()
+	d.Program.begin(d.Metrics)
 
 	var sweeper, users sync.WaitGroup
 	sweeper.Go(r.sweep)
@@ -221,7 +221,7 @@ func (r *run) dispatch(schedule iter.Seq[arrival.Arrival], users *sync.WaitGroup
 			return context.Cause(r.ctx)
 		}
 		r.due.Add(1)
-		k := r.Program.deal(a, &dice, &r.sequence)
+		k := r.Program.deal(a, &dice)
 		u := r.claim(a.Phase)
 		if u == nil {
 			r.dropped.Add(1)
@@ -265,7 +265,9 @@ func (r *run) claim(phase int) *user {
 func (r *run) serve(u *user) {
 	defer r.mistaken()
 	for k := range u.tickets {
-		if !r.play(u.walk, u.begin(k)) {
+		if r.play(u.walk, u.begin(k)) {
+			u.finish(r.now())
+		} else {
 			r.unfinished.Add(1)
 		}
 		u.rest()

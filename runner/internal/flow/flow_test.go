@@ -29,7 +29,7 @@ func stall() respond {
 		if at := time.Since(began); at >= 1996*time.Millisecond && at < 2995*time.Millisecond {
 			time.Sleep(2995*time.Millisecond - at)
 		}
-		return answer(200, "ok"), nil
+		return answered(200, "ok"), nil
 	}
 }
 
@@ -91,7 +91,7 @@ func TestIdleUsersAreUsedAgainMostRecentFirst(t *testing.T) {
 			contexts = append(contexts, r.Context())
 			mu.Unlock()
 			time.Sleep(map[string]time.Duration{"/poc/1": 150 * time.Millisecond, "/poc/2": 10 * time.Millisecond}[r.URL.Path])
-			return answer(200, ""), nil
+			return answered(200, ""), nil
 		}))
 		drive(t, d, constantly(10, 500*time.Millisecond))
 		// 1 is busy until 150 ms, 2 until 110 ms; at 200 ms, 1 was busy last, and it stays warm.
@@ -148,7 +148,7 @@ func TestPanicEndsTheLoad(t *testing.T) {
 					if asked.Add(1) == at {
 						panic("a mistake")
 					}
-					return answer(200, "ok"), nil
+					return answered(200, "ok"), nil
 				}))
 				err := d.Drive(t.Context(), time.Now(), constantly(10, time.Second))
 				if err == nil || err.Error() != "internal error: a virtual user panicked: a mistake" {
@@ -232,7 +232,7 @@ func TestLaterStepsAreTimedFromTheOneBefore(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, "slow") {
 				time.Sleep(time.Second)
 			}
-			return answer(200, ""), nil
+			return answered(200, ""), nil
 		}))
 		drive(t, d, constantly(10, time.Second))
 		s := d.Recorder.Steps()
@@ -299,7 +299,7 @@ func TestAnswerAtTheDeadline(t *testing.T) {
 			if err := context.Cause(r.Context()); r.URL.Path == "/poc/b" && err != nil {
 				return nil, err
 			}
-			return answer(200, ""), nil
+			return answered(200, ""), nil
 		}))
 		d.Timeout = time.Second
 		drive(t, d, constantly(0.25, 8*time.Second)) // twice, so that the request of /b is from before
@@ -341,7 +341,7 @@ func TestABodyStillInUseIsNotUsedAgain(t *testing.T) {
 		var bodies []io.ReadCloser
 		d := newDriver(compile(t, script(post("/a", `{"id":{{ $sequence() }}}`)), Options{}), transportFunc(func(r *http.Request) (*http.Response, error) {
 			bodies = append(bodies, r.Body)
-			return answer(201, ""), nil
+			return answered(201, ""), nil
 		}))
 		drive(t, d, constantly(1, 3*time.Second))
 		for i, b := range bodies {
@@ -511,7 +511,7 @@ func TestOutcomesOfCreates(t *testing.T) {
 		acknowledged, unknown uint64
 	}{
 		{"answered", after(0), 1, 0},
-		{"refused", func(*http.Request) (*http.Response, error) { return answer(500, ""), nil }, 0, 0},
+		{"refused", func(*http.Request) (*http.Response, error) { return answered(500, ""), nil }, 0, 0},
 		{"lost", func(*http.Request) (*http.Response, error) { return nil, io.EOF }, 0, 1},
 		{"timed out", after(time.Hour), 0, 1},
 	} {

@@ -82,7 +82,7 @@ func (l *lane) refill() bool {
 
 // deal decides the arrivals of the schedule and deals them to the loops in turn. It returns when there are
 // no more, or the run has ended, with what ended it.
-func (r *loops) deal(schedule iter.Seq[arrival.Arrival]) error {
+func (r *engine) deal(schedule iter.Seq[arrival.Arrival]) error {
 	hold := make([][]ticket, len(r.all))
 	defer func() {
 		for i, l := range r.all {
@@ -96,7 +96,7 @@ func (r *loops) deal(schedule iter.Seq[arrival.Arrival]) error {
 	var dice rand.PCG
 	i := 0
 	for a := range schedule {
-		hold[i] = append(hold[i], r.Program.deal(a, &dice, &r.sequence))
+		hold[i] = append(hold[i], r.Program.deal(a, &dice))
 		if len(hold[i]) == hand {
 			if !r.give(i, hold[i]) {
 				return context.Cause(r.ctx)
@@ -115,7 +115,7 @@ func (r *loops) deal(schedule iter.Seq[arrival.Arrival]) error {
 }
 
 // give gives a loop a hand, and reports false if the run has ended.
-func (r *loops) give(i int, h []ticket) bool {
+func (r *engine) give(i int, h []ticket) bool {
 	l := r.all[i]
 	select {
 	case l.lane.full <- h:

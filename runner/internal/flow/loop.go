@@ -20,11 +20,11 @@ import (
 // thousands are due at once, and answers must not wait for all of them.
 const mostBegun = 64
 
-// A loop is an event loop: one goroutine, locked to its thread, with its share of the arrivals and its
+// An eventLoop is one goroutine, locked to its thread, with its share of the arrivals and its
 // own virtual users, connections, alarms and shard. While it runs it shares nothing it would have to wait for.
 // Whatever may block (JavaScript, the log) is done by the clerk.
-type loop struct {
-	run   *loops
+type eventLoop struct {
+	run   *engine
 	io    *client.Loop
 	shard *measure.Shard
 	lane  *lane
@@ -41,14 +41,14 @@ type loop struct {
 	mail mail // walks whose errand is done
 }
 
-// loops are the loops of one call of Drive.
-type loops struct {
+// An engine is the event loops of one call of Drive.
+type engine struct {
 	*Driver
 	settings
 	ctx     context.Context
 	end     context.CancelCauseFunc
 	began   time.Time
-	all     []*loop
+	all     []*eventLoop
 	clerk   *clerk
 	stopped atomic.Bool   // ctx has ended
 	sending atomic.Int32  // loops that still have arrivals to begin
@@ -59,13 +59,13 @@ type loops struct {
 }
 
 // now returns the time since the run began.
-func (l *loop) now() time.Duration { return time.Since(l.run.began) }
+func (l *eventLoop) now() time.Duration { return time.Since(l.run.began) }
 
 // driveLoops is Drive on event loops.
 func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.Seq[arrival.Arrival]) error {
 	inner, end := context.WithCancelCause(ctx)
 	defer end(errEnded)
-	r := &loops{Driver: d, settings: d.settings(), ctx: inner, end: end, began: began, begun: make(chan struct{})}
+	r := &engine{Driver: d, settings: d.settings(), ctx: inner, end: end, began: began, begun: make(chan struct{})}
 	defer func() {
 		for _, l := range r.all {
 			l.io.Close()
@@ -81,7 +81,7 @@ func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.
 	}
 	r.sending.Store(int32(n))
 	r.clerk = newClerk(d.Program)
-	d.Program.begin()
+	d.Program.begin(d.Metrics)
 	var clerk, dealer, drivers sync.WaitGroup
 	clerk.Go(r.clerk.makeCalls)
 	clerk.Go(r.clerk.write)
@@ -130,7 +130,7 @@ func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.
 }
 
 // count returns how many loops to run: one for each processor, and no more than there may be connections.
-func (r *loops) count() int {
+func (r *engine) count() int {
 	n := r.Loops
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
@@ -141,8 +141,8 @@ func (r *loops) count() int {
 	return n
 }
 
-func (r *loops) newLoop(i, n int) (*loop, error) {
-	l := &loop{run: r, shard: r.Recorder.Shard(i), lane: newLane(), wires: make([][]byte, r.Program.requests),
+func (r *engine) newLoop(i, n int) (*eventLoop, error) {
+	l := &eventLoop{run: r, shard: r.Recorder.Shard(i), lane: newLane(), wires: make([][]byte, r.Program.requests),
 		expects: make([]bool, r.Program.requests), origins: map[string]*client.Origin{}}
 	most := 0
 	if r.Pool > 0 {
@@ -160,7 +160,7 @@ func (r *loops) newLoop(i, n int) (*loop, error) {
 }
 
 // drive runs the loop until its flows are over, or the run has ended.
-func (l *loop) drive() {
+func (l *eventLoop) drive() {
 	runtime.LockOSThread() // never unlocked: the thread, whose timers were made exact, ends with us
 	defer func() {
 		if p := recover(); p != nil {
@@ -194,7 +194,7 @@ func (l *loop) drive() {
 }
 
 // until returns when the loop has something to do of its own accord.
-func (l *loop) until() time.Duration {
+func (l *eventLoop) until() time.Duration {
 	until := l.now() + time.Second // a run that has ended wakes us; this is a second line of defense
 	if at, ok := l.lane.next(); ok {
 		if q := l.run.Quantum; q > 0 {
@@ -209,7 +209,7 @@ func (l *loop) until() time.Duration {
 }
 
 // begin begins the arrivals that are due, as many as may be begun at a time.
-func (l *loop) begin(now time.Duration) {
+func (l *eventLoop) begin(now time.Duration) {
 	for range mostBegun {
 		at, ok := l.lane.next()
 		if !ok || at > now {
@@ -234,7 +234,7 @@ func (l *loop) begin(now time.Duration) {
 }
 
 // claim returns a virtual user that is free, a new one if none is, and nil if as many as may be are busy.
-func (l *loop) claim(phase int) *user {
+func (l *eventLoop) claim(phase int) *user {
 	r := l.run
 	busy := r.busy.Add(1)
 	if busy > int64(r.limitOf(phase, r.limit)) {
@@ -253,7 +253,7 @@ func (l *loop) claim(phase int) *user {
 }
 
 // perform does what w asks for, until it has to wait for something.
-func (l *loop) perform(w *walk, act action) {
+func (l *eventLoop) perform(w *walk, act action) {
 	for {
 		switch act {
 		case send:
@@ -296,9 +296,10 @@ func (l *loop) perform(w *walk, act action) {
 }
 
 // rest takes back a user whose flow is over.
-func (l *loop) rest(u *user) {
+func (l *eventLoop) rest(u *user) {
 	l.active--
 	l.run.busy.Add(-1)
+	u.finish(l.now())
 	if s := u.walk.seat; s != nil && s.conns != nil {
 		l.io.Release(s.conns)
 	}
@@ -307,7 +308,7 @@ func (l *loop) rest(u *user) {
 }
 
 // send starts w's exchange. It reports false if what was rendered cannot be sent.
-func (l *loop) send(w *walk) bool {
+func (l *eventLoop) send(w *walk) bool {
 	s := l.seat(w)
 	if err := l.fill(s, w); err != nil {
 		l.run.Program.log.once(err)
@@ -322,11 +323,12 @@ func (l *loop) send(w *walk) bool {
 }
 
 // ended goes on with the walk whose exchange has ended.
-func (l *loop) ended(x *client.Exchange) {
+func (l *eventLoop) ended(x *client.Exchange) {
 	w := x.Owner.(*walk)
 	s := w.seat
 	l.land(s)
 	w.sent(x.Began, x.Sent, s.span)
+	w.connected(&x.Response.Times, x.Reused)
 	if x.Err != nil {
 		l.perform(w, w.fail(client.Classify(x.Err), x.Done))
 		return
@@ -336,7 +338,7 @@ func (l *loop) ended(x *client.Exchange) {
 }
 
 // land takes the walk of s out of those in an exchange.
-func (l *loop) land(s *seat) {
+func (l *eventLoop) land(s *seat) {
 	last := len(l.flying) - 1
 	moved := l.flying[last]
 	l.flying[s.at] = moved
@@ -346,7 +348,7 @@ func (l *loop) land(s *seat) {
 }
 
 // woken goes on with the walks whose errand is done.
-func (l *loop) woken() {
+func (l *eventLoop) woken() {
 	for _, e := range l.mail.take() {
 		if l.run.stopped.Load() {
 			return // the run has ended, and may have interrupted the function
@@ -359,7 +361,7 @@ func (l *loop) woken() {
 }
 
 // cut ends what is still going on when the run has ended.
-func (l *loop) cut() {
+func (l *eventLoop) cut() {
 	r := l.run
 	for _, w := range l.flying {
 		l.io.Cancel(&w.seat.exchange)

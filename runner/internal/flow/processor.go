@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja_nodejs/console"
@@ -23,13 +23,28 @@ import (
 // A processor is the JavaScript of config.processor. There is one runtime for the whole run, so that
 // a counter in it counts for the whole run; calls take turns.
 type processor struct {
-	mu        sync.Mutex // guards the rest; held while JavaScript runs
+	mu        sync.Mutex // guards the rest; held while JavaScript runs, not while it waits for a timer
 	runtime   *goja.Runtime
 	functions []function
 	events    *goja.Object
 	stringify goja.Callable
-	random    *rand.Rand // of the user being served, for Math.random
+	parse     goja.Callable
+	present   *pending   // the call JavaScript runs for
+	random    *rand.Rand // of the walk it is for, for Math.random
+	metrics   Metrics
+	timers    int           // how many were set, ever
+	timeout   time.Duration // how long the timers of one call may take
+	tables    []goja.Value  // of files that are visible as a whole, made when the first user needs them
+	given     string        // the variables the flow before the load left, as JSON; "" means none
+	halt      chan struct{} // closed when the run has ended
 	stopped   atomic.Bool
+}
+
+// Metrics is what functions of the processor emit into. Its methods may be called from any goroutine.
+type Metrics interface {
+	Count(name string, n float64)   // events.emit("counter", name, n); also errors
+	Observe(name string, v float64) // events.emit("histogram", name, v)
+	Rate(name string)               // events.emit("rate", name)
 }
 
 // A function is one the processor exports.
@@ -37,12 +52,6 @@ type function struct {
 	name   string
 	call   goja.Callable
 	params int64
-}
-
-// A scriptState is what a user's functions share during one flow.
-type scriptState struct {
-	context *goja.Object
-	vars    *goja.Object
 }
 
 // printer sends console.log to the run's log.
@@ -53,12 +62,12 @@ func (p printer) Warn(s string)  { p.log.line([]byte(s)) }
 func (p printer) Error(s string) { p.log.line([]byte(s)) }
 
 // loadProcessor runs the script's processor up to its exports.
-func loadProcessor(s *scenarios.Script, log *logger, seed uint64) (*processor, error) {
+func loadProcessor(s *scenarios.Script, log *logger, seed uint64, timeout time.Duration) (*processor, error) {
 	file, err := filepath.Abs(filepath.Join(filepath.Dir(s.File), s.Config.Processor))
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", s.Config.Processor, err)
 	}
-	p := &processor{runtime: goja.New(), random: rand.New(rand.NewPCG(seed, 0))}
+	p := &processor{runtime: goja.New(), random: rand.New(rand.NewPCG(seed, 0)), timeout: timeout, halt: make(chan struct{})}
 	missing := ""
 	registry := require.NewRegistry(require.WithLoader(func(path string) ([]byte, error) {
 		b, err := require.DefaultSourceLoader(path)
@@ -75,6 +84,8 @@ func loadProcessor(s *scenarios.Script, log *logger, seed uint64) (*processor, e
 	url.Enable(p.runtime)
 	p.runtime.SetRandSource(func() float64 { return p.random.Float64() })
 
+	_ = p.runtime.Set("setTimeout", p.setTimeout)
+	_ = p.runtime.Set("clearTimeout", p.clearTimeout)
 	exports, err := modules.Require(filepath.ToSlash(file))
 	if err != nil {
 		if errors.Is(err, require.ModuleFileDoesNotExistError) || strings.Contains(err.Error(), require.InvalidModuleError.Error()) {
@@ -96,7 +107,8 @@ func loadProcessor(s *scenarios.Script, log *logger, seed uint64) (*processor, e
 		}
 	}
 	p.events = p.runtime.NewObject()
-	_ = p.events.Set("emit", func(goja.FunctionCall) goja.Value { return goja.Undefined() })
+	_ = p.events.Set("emit", p.emit)
+	p.parse, _ = goja.AssertFunction(p.runtime.Get("JSON").ToObject(p.runtime).Get("parse"))
 	p.stringify, _ = goja.AssertFunction(p.runtime.Get("JSON").ToObject(p.runtime).Get("stringify"))
 	return p, nil
 }
@@ -128,83 +140,19 @@ func (p *processor) names() (names []string) {
 }
 
 // begin makes p ready for a run; an earlier one has interrupted it.
-func (p *processor) begin() {
+func (p *processor) begin(m Metrics) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.metrics, p.halt = m, make(chan struct{})
 	p.runtime.ClearInterrupt()
 	p.stopped.Store(false)
 }
 
 func (p *processor) interrupt() {
-	p.stopped.Store(true)
+	if !p.stopped.Swap(true) {
+		close(p.halt)
+	}
 	p.runtime.Interrupt(errEnded)
-}
-
-// call calls the function w waits for. It blocks while other walks' functions run.
-func (w *walk) call() error { return w.user.program.processor.call(w) }
-
-// call calls the function of w's present op as Artillery does: with a callback, or awaiting the
-// promise of an async function. A function that takes no callback is through when it returns. What it
-// set in context.vars are u's variables afterwards. It blocks while other users' functions run.
-func (p *processor) call(w *walk) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped.Load() {
-		return errEnded
-	}
-	u := w.user
-	f := &p.functions[w.op().call]
-	p.random = w.dice
-	state := p.state(u)
-	called, failure := false, goja.Value(nil)
-	callback := func(c goja.FunctionCall) goja.Value {
-		called, failure = true, c.Argument(0)
-		return goja.Undefined()
-	}
-	// When the outermost call returns, goja has run all jobs of promises that can run.
-	returned, err := f.call(goja.Undefined(), state.context, p.events, p.runtime.ToValue(callback))
-	if err != nil {
-		return fmt.Errorf("function %s: %s", f.name, reason(err))
-	}
-	if promise, ok := returned.Export().(*goja.Promise); ok {
-		switch promise.State() {
-		case goja.PromiseStateRejected:
-			return fmt.Errorf("function %s: %s", f.name, promise.Result())
-		case goja.PromiseStatePending:
-			if !called {
-				return fmt.Errorf("function %s: its promise waits for something that does not happen here, such as a timer or the network", f.name)
-			}
-		}
-	} else if !called && f.params >= 3 {
-		return fmt.Errorf("function %s: it returned without calling its callback", f.name)
-	}
-	if failure != nil && failure.ToBoolean() {
-		return fmt.Errorf("function %s: %s", f.name, failure)
-	}
-	for i, path := range u.program.paths {
-		u.slots[i] = p.read(state.vars, path.path)
-	}
-	return nil
-}
-
-// state returns what u's functions share, making it for the first one of a flow.
-func (p *processor) state(u *user) *scriptState {
-	if u.script != nil {
-		return u.script
-	}
-	vars := p.runtime.NewObject()
-	for i, v := range u.program.variables {
-		_ = vars.Set(v.name, v.typed[u.picks[i]])
-	}
-	named := p.runtime.NewObject()
-	_ = named.Set("name", u.scenario.name)
-	context := p.runtime.NewObject()
-	_ = context.Set("vars", vars)
-	_ = context.Set("scenario", named)
-	_ = context.Set("funcs", p.runtime.NewObject())
-	_ = context.Set("_uid", strconv.FormatUint(u.seq, 10))
-	u.script = &scriptState{context, vars}
-	return u.script
 }
 
 // read returns the value at path. Null and undefined are none.

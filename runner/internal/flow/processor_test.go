@@ -189,7 +189,7 @@ func TestProcessorProblems(t *testing.T) {
 func TestAFunctionAfterTheLastRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDriver(compile(t, processed("all.js", get("/"), calls("throws")), Options{}), respond(func(*http.Request) (*http.Response, error) {
-			return answer(200, ""), nil
+			return answered(200, ""), nil
 		}))
 		drive(t, d, constantly(1, time.Second))
 		equal(t, "classes", fmt.Sprint(count(d, 0, result.OK), count(d, 0, result.CaptureFailed)), "1 1")

@@ -99,7 +99,7 @@ func (f respond) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func answer(status int, body string) *http.Response {
+func answered(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: io.NopCloser(strings.NewReader(body))}
 }
@@ -109,7 +109,7 @@ func after(d time.Duration) respond {
 	return func(r *http.Request) (*http.Response, error) {
 		select {
 		case <-time.After(d):
-			return answer(200, "ok"), nil
+			return answered(200, "ok"), nil
 		case <-r.Context().Done():
 			return nil, context.Cause(r.Context())
 		}
@@ -137,7 +137,7 @@ func (j *journal) noting(status int, body string) respond {
 			line += " " + string(b)
 		}
 		j.add(line)
-		return answer(status, body), nil
+		return answered(status, body), nil
 	}
 }
 

@@ -28,7 +28,7 @@ type seat struct {
 const mostOrigins = 1000
 
 // seat returns the seat of w, making it for its first exchange.
-func (l *loop) seat(w *walk) *seat {
+func (l *eventLoop) seat(w *walk) *seat {
 	if w.seat == nil {
 		w.seat = &seat{}
 		w.seat.exchange.Owner = w
@@ -52,14 +52,14 @@ func (s *seat) rest() {
 }
 
 // fill makes the exchange of s send what w rendered.
-func (l *loop) fill(s *seat, w *walk) error {
+func (l *eventLoop) fill(s *seat, w *walk) error {
 	out, x := w.out, &s.exchange
 	to, err := l.origin(out.origin)
 	if err != nil {
 		return err
 	}
 	x.To, x.NoBody, x.Expect100 = to, out.method == http.MethodHead, false
-	x.KeepOK, x.KeepBad = w.keeps()
+	x.KeepOK, x.KeepBad = w.op().request.keepOK, w.op().request.keepBad
 	if out.fixed && l.run.Sign == nil {
 		index := w.op().request.index
 		if l.wires[index] == nil {
@@ -80,7 +80,7 @@ func (l *loop) fill(s *seat, w *walk) error {
 }
 
 // origin returns the origin called name.
-func (l *loop) origin(name string) (*client.Origin, error) {
+func (l *eventLoop) origin(name string) (*client.Origin, error) {
 	if to := l.origins[name]; to != nil {
 		return to, nil
 	}
@@ -97,7 +97,7 @@ func (l *loop) origin(name string) (*client.Origin, error) {
 
 // origin returns the origin called name, which the loops share: what is known about its addresses, and
 // the sessions of TLS.
-func (r *loops) origin(name string) (*client.Origin, error) {
+func (r *engine) origin(name string) (*client.Origin, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if to := r.origins[name]; to != nil {

@@ -1,7 +1,9 @@
 package flow
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"loadkms/scenarios"
@@ -15,8 +17,9 @@ type part struct {
 	hole  hole
 	mode  scenarios.Mode
 	text  string // of constant text
-	slot  int    // of a variable
-	least int64  // of $randomNumber; the length of $randomString
+	ref   ref    // of a variable
+	fake  fakeData
+	least int64 // of $randomNumber; the length of $randomString
 	most  int64
 }
 
@@ -36,12 +39,29 @@ const (
 	emailHole
 	streetHole
 	postcodeHole
+	uuidHole     // $uuid()
+	templateHole // $template(name): what the variable holds is a template
+	traceHole    // a traceparent (W3C Trace Context)
+	fakeHole
 )
 
 var holes = map[string]hole{
 	"$sequence": sequenceHole, "$created": createdHole, "$randomNumber": randomNumberHole,
 	"$randomString": randomStringHole, "$firstName": firstNameHole, "$lastName": lastNameHole,
 	"$email": emailHole, "$street": streetHole, "$postcode": postcodeHole,
+	"$uuid": uuidHole, "$template": templateHole,
+}
+
+// literal returns the text and true if it has no holes.
+func (t *text) literal() (string, bool) {
+	var b strings.Builder
+	for i := range t.parts {
+		if t.parts[i].hole != constant {
+			return "", false
+		}
+		b.WriteString(t.parts[i].text)
+	}
+	return b.String(), true
 }
 
 func (t *text) has(h hole) bool {
@@ -60,24 +80,54 @@ func (c *compiler) text(t scenarios.Template) text {
 		p := part{text: in.Text, mode: in.Mode}
 		switch {
 		case in.Var != "":
-			p.hole, p.slot = variableHole, c.slot(in.Var, t.Pos)
+			if v, is, ok := environment(in.Var); is && ok {
+				p = constantPart(v, in.Mode)
+				break
+			} else if is {
+				c.problem(t.Pos, "", "the process has no environment variable %q", in.Var[strings.IndexByte(in.Var, '.')+1:])
+				break
+			}
+			p.hole, p.ref = variableHole, c.ref(in.Var, t.Pos)
 		case in.Call != "":
-			p = c.call(in, t.Pos)
+			var problem string
+			if p, problem = callPart(in); problem != "" {
+				c.problem(t.Pos, "", "%s", problem)
+			} else if p.hole == templateHole {
+				p.ref = c.ref(in.Args[0], t.Pos)
+			}
 		}
 		out.parts = append(out.parts, p)
 	}
 	return out
 }
 
+// constantPart returns a hole's value as constant text.
+func constantPart(s string, mode scenarios.Mode) part {
+	b := []byte(s)
+	switch mode {
+	case scenarios.JSONValue:
+		b = []byte(jsonOf(s))
+	case scenarios.JSONString:
+		b = appendJSON(nil, b)
+	case scenarios.FormString:
+		b = appendForm(nil, b)
+	}
+	return part{text: string(b)}
+}
+
 // longestRandom bounds $randomString: every virtual user makes one in its own buffer.
 const longestRandom = 1 << 20
 
-func (c *compiler) call(in scenarios.Part, at scenarios.Pos) part {
-	p := part{mode: in.Mode}
+// callPart returns the hole of a call of a function, or what is wrong with it.
+func callPart(in scenarios.Part) (p part, problem string) {
+	p = part{mode: in.Mode}
 	var ok bool
 	if p.hole, ok = holes[in.Call]; !ok {
-		c.problem(at, "", "unknown function %q", in.Call)
-		return p
+		if p.fake, ok = fakeOf(in.Call, in.Args); ok {
+			p.hole = fakeHole
+			return p, ""
+		}
+		return p, fmt.Sprintf("unknown function %q", in.Call)
 	}
 	number := func(i int) int64 {
 		n, err := strconv.ParseInt(in.Args[i], 10, 64)
@@ -95,13 +145,15 @@ func (c *compiler) call(in scenarios.Part, at scenarios.Pos) part {
 	case p.hole == randomStringHole && n == 1:
 		p.least = number(0)
 		ok = ok && p.least >= 0 && p.least <= longestRandom
+	case p.hole == templateHole:
+		ok = n == 1
 	default:
 		ok = n == 0 && p.hole != randomNumberHole
 	}
 	if !ok {
-		c.problem(at, "", "%s cannot be called with %q", in.Call, in.Args)
+		return p, fmt.Sprintf("%s cannot be called with %q", in.Call, in.Args)
 	}
-	return p
+	return p, ""
 }
 
 // A place says what a text is rendered for.
@@ -127,7 +179,7 @@ func (t *text) render(w *walk, b []byte, where place) ([]byte, bool) {
 		at, number, ok := len(b), false, true
 		switch p.hole {
 		case variableHole:
-			if v := &w.user.slots[p.slot]; !v.set {
+			if v := w.value(p.ref); !v.set {
 				ok = false
 			} else if p.mode == scenarios.JSONValue {
 				b, number = append(b, v.json...), true
@@ -135,7 +187,7 @@ func (t *text) render(w *walk, b []byte, where place) ([]byte, bool) {
 				b = append(b, v.text...)
 			}
 		case sequenceHole:
-			b, number = strconv.AppendUint(b, w.sequence, 10), true
+			b, number = strconv.AppendUint(b, w.number, 10), true
 		case createdHole:
 			b, number, ok = w.draw(b, &w.created, where, p.hole)
 		case createdAllHole:
@@ -162,6 +214,21 @@ func (t *text) render(w *walk, b []byte, where place) ([]byte, bool) {
 			b = append(b, w.fake.Street()...)
 		case postcodeHole:
 			b = append(b, w.fake.Zip()...)
+		case uuidHole:
+			b = appendUUID(b, w.dice)
+		case templateHole:
+			if v := w.value(p.ref); !v.set {
+				ok = false
+			} else {
+				b = append(b, w.fill(v.text, scenarios.Plain)...)
+			}
+		case traceHole:
+			b = append(b, "00-a9"...)
+			b = appendHex(b, w.dice.Uint64()>>8, 14)
+			b = appendHex(b, w.dice.Uint64(), 16)
+			b = append(appendHex(append(b, '-'), w.dice.Uint64()|1, 16), "-01"...)
+		case fakeHole:
+			b = append(b, p.fake(w.fake)...)
 		}
 		if !ok {
 			if where != inLog {
@@ -178,6 +245,8 @@ func (t *text) render(w *walk, b []byte, where place) ([]byte, bool) {
 			b = w.quote(b, at)
 		case p.mode == scenarios.JSONString:
 			b = w.escape(b, at, plainJSON, appendJSON)
+		case p.mode == scenarios.FormString:
+			b = w.escape(b, at, plainForm, appendForm)
 		case where == inURL:
 			b = w.escape(b, at, plainURL, escapeURLBytes)
 		}
@@ -222,6 +291,34 @@ func (w *walk) quote(b []byte, at int) []byte {
 // plainJSON reports whether c stands for itself in a JSON string. Bytes of longer characters are
 // looked at as such, because they may not be valid UTF-8.
 func plainJSON(c byte) bool { return c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' }
+
+// plainForm reports whether c stands for itself in a form or the value of a query.
+func plainForm(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.' || c == '~'
+}
+
+// appendForm appends from as a form or the value of a query has it.
+func appendForm(to, from []byte) []byte {
+	for _, c := range from {
+		switch {
+		case plainForm(c):
+			to = append(to, c)
+		case c == ' ':
+			to = append(to, '+')
+		default:
+			to = append(to, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		}
+	}
+	return to
+}
+
+// appendHex appends the last digits of x.
+func appendHex(b []byte, x uint64, digits int) []byte {
+	for digits--; digits >= 0; digits-- {
+		b = append(b, hexDigits[x>>(4*digits)&15])
+	}
+	return b
+}
 
 const hexDigits = "0123456789abcdef"
 

@@ -147,7 +147,7 @@ func TestHeaders(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			d = newDriver(compile(t, s, Options{}), respond(func(r *http.Request) (*http.Response, error) {
 				got = append(got, strings.Join([]string{r.Host, r.Header.Get("X-Own"), r.Header.Get("X-Hole"), r.Header.Get("X-All"), r.Header.Get("User-Agent")}, " "))
-				return answer(200, ""), nil
+				return answered(200, ""), nil
 			}))
 			drive(t, d, constantly(2, time.Second))
 			if len(got) == 0 {

@@ -1,14 +1,20 @@
 package flow
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/brianvoe/gofakeit/v7"
+	"github.com/dop251/goja"
 
 	"loadkms/result"
+	"loadkms/runner/internal/answer"
 	"loadkms/runner/internal/client"
 	"loadkms/runner/internal/measure"
+	"loadkms/scenarios"
 )
 
 // An action is what a walk wants its driver to do next. The comment says how the driver reports back.
@@ -40,7 +46,15 @@ type walk struct {
 	pc       int   // index of the present op
 	end      int   // where it is over
 	intended time.Duration
-	sequence uint64 // last number of $sequence() this walk used
+	locals   []value // variables of loops
+	rounds   []round // of the loops around the present op
+	doomed   bool    // the present request failed: once functions have looked at its answer, it is over
+	failing  bool    // it is at what is called after a flow that did not end well
+	why      string  // the present request failed
+
+	number   uint64 // last number of $sequence()
+	sequence uint64 // last number it used of those it was dealt
+	reserved uint64 // last number it was dealt
 	created  drawn  // by $created(), for the present request
 	all      drawn  // by $created('all'), for the present request
 
@@ -64,6 +78,20 @@ type walk struct {
 	headers []byte
 	body    []byte
 	scratch []byte
+	crumbs  []crumb
+	hops    int // redirects that were followed
+
+	document answer.Document // the answer
+	renders  func(*scenarios.Template) (string, bool)
+	decoded  []byte // its body, if it came compressed
+	expr     []byte
+	found    []value
+	env      map[string]any // of a condition
+
+	calling  calling          // what a function of the processor gets and gives
+	params   *goja.Object     // of the present request, for functions around it
+	override *override        // what functions made of the request
+	reply    *client.Response // for functions that look at the answer
 
 	line *line // of the portable driver
 	seat *seat // of the event loops
@@ -89,6 +117,8 @@ func newWalk(u *user) *walk {
 	w := &walk{user: u}
 	w.dice, w.urn = rand.New(&w.data), rand.New(&w.draws)
 	w.fake = gofakeit.NewFaker(&w.data, false)
+	w.renders = w.rendersOf
+	w.locals, w.rounds = make([]value, u.program.locals), make([]round, u.program.loops)
 	return w
 }
 
@@ -102,36 +132,60 @@ func (w *walk) start() action { return w.run() }
 // it left at sent, in the given span, which was read before. Of a request that is redirected only the
 // first time counts.
 func (w *walk) sent(began, sent time.Duration, span uint32) {
-	w.sample.Began, w.sample.Sent, w.sample.Span = began, sent, span
+	if w.hops == 0 {
+		w.sample.Began, w.sample.Sent, w.sample.Span = began, sent, span
+	}
+}
+
+// connected notes on what connection the present exchange was made, and counts one that was made for it.
+func (w *walk) connected(t *client.Times, reused bool) {
+	w.sample.Reused = reused
+	if t.Connect > 0 {
+		w.user.shard.Connect(t.DNS, t.Connect, t.TLS)
+	}
 }
 
 // keep returns how many bytes of the body of an answer with this status are to be kept.
-func (w *walk) keep(status int) int {
-	switch e := &w.op().request.expect; {
-	case !e.status(status):
-		return keptBody
-	case e.body:
+func (o *requestOp) keep(status int) int {
+	switch {
+	case o.after, o.body && o.expect.Status(status):
 		return checkedBody
+	case !o.expect.Status(status):
+		return keptBody
 	}
 	return 0
 }
 
-// keeps returns the same for answers below 400 and for others, before the status is known: at least as much.
-func (w *walk) keeps() (ok, bad int) {
-	e := &w.op().request.expect
-	if e.statuses == nil {
-		return w.keep(200), w.keep(500)
+// keeps returns how many bytes of the body to keep of an answer below 400, and of others, when the status is
+// not known yet: as many as any status may need.
+func (o *requestOp) keeps() (ok, bad int) {
+	for status := 100; status < 400; status++ {
+		ok = max(ok, o.keep(status))
 	}
-	most := keptBody
-	if e.body {
-		most = checkedBody
+	for status := 400; status < 600; status++ {
+		bad = max(bad, o.keep(status))
 	}
-	return most, most
+	return ok, bad
 }
 
-// answer tells w that its exchange ended at the given time with a complete answer.
+// answer tells w that a complete answer came at the given time. It may ask to send again: a redirect is part
+// of the same exchange.
 func (w *walk) answer(r *client.Response, at time.Duration) action {
-	return w.ended(w.classify(w.op().request, r), at)
+	o := w.op().request
+	w.taste(r)
+	if w.follow(o, r) {
+		if w.sample.Step >= 0 {
+			w.user.shard.Hop(w.sample.Step, uint16(r.Status), r.Size)
+		}
+		return send
+	}
+	w.sample.Status, w.sample.FirstByte, w.sample.Read = uint16(r.Status), r.Times.FirstByte, r.Size
+	class := w.classify(o, r)
+	if o.after {
+		w.reply = &client.Response{Status: r.Status, Head: bytes.Clone(r.Head), Body: bytes.Clone(r.Body), Size: r.Size, Times: r.Times}
+		w.doomed = class != result.OK
+	}
+	return w.ended(class, at)
 }
 
 // fail tells w that its exchange ended without a complete answer.
@@ -153,10 +207,19 @@ func (w *walk) gaveUp(at time.Duration, span uint32) action {
 
 // called tells w how its call ended.
 func (w *walk) called(err error) action {
-	if err != nil {
+	op := w.op()
+	w.takeVariables()
+	switch {
+	case err != nil && w.failing: // it cannot fail once more
+	case err != nil:
+		w.why = err.Error()
 		return giveUp
+	case (op.hook == whileHook || op.hook == ifHook) && !w.calling.yes:
+		w.pc = op.to
+		return w.run()
 	}
-	return w.resume()
+	w.pc++
+	return w.run()
 }
 
 // resume tells w that its pause is over, its line said, or its forks are done.
@@ -173,42 +236,122 @@ func (w *walk) resume() action {
 	return w.run()
 }
 
+var errMissing = errors.New("a variable it needs has no value")
+
+// An unreadableError is a text that was to be something else.
+type unreadableError struct{ want, got string }
+
+func (e *unreadableError) Error() string { return fmt.Sprintf("%q is not %s", e.got, e.want) }
+
 // run goes on from op to op until one needs the driver.
 func (w *walk) run() action {
 	for {
 		if w.pc == w.end {
+			if w.doomed {
+				return w.over()
+			}
+			w.settle()
 			if w.parent == nil || !w.another() {
 				return done
 			}
 			continue
 		}
-		switch op := w.op(); op.kind {
+		op := w.op()
+		if w.reply != nil && op.hook != afterHook {
+			if w.doomed {
+				return w.over()
+			}
+			w.settle()
+		}
+		var err error
+		switch op.kind {
 		case thinks:
-			w.intended += op.pause
-			return wait
+			var d time.Duration
+			if d, err = w.pause(op); err == nil {
+				w.intended += d
+				return wait
+			}
 		case logs:
 			w.text, _ = op.text.render(w, w.text[:0], inLog)
 			return say
 		case functions:
+			w.giveVariables()
 			return call
 		case forks:
+			if len(op.branches) == 0 {
+				w.pc = op.to
+				continue
+			}
 			w.split(op)
 			return fork
-		default:
-			w.prepare(op.step)
-			if !w.render(op.request) {
-				return giveUp
+		case chances:
+			if w.dice.Float64() < op.share {
+				w.pc = op.to
+				continue
 			}
-			return send
+			w.pc++
+		case conditions:
+			if !w.holds(op.condition) {
+				w.pc = op.to
+				continue
+			}
+			w.pc++
+		case loops:
+			var ok bool
+			if ok, err = w.enter(op.loop); err == nil && !ok {
+				w.pc = op.to
+				continue
+			}
+			w.pc++
+		case repeats:
+			if w.again(op.loop) {
+				w.pc = op.to
+				continue
+			}
+			w.pc++
+		case requests:
+			w.prepare(op.step)
+			if w.render(op.request) {
+				return send
+			}
+			err = errMissing
+		}
+		if err != nil {
+			w.why = err.Error()
+			return giveUp
 		}
 	}
 }
 
-// over ends a walk that cannot go on.
+// count takes the next number of $sequence(): of those it was dealt, or, if its loops go round more often
+// than anybody could know, of those left to everybody.
+func (w *walk) count() {
+	if w.sequence < w.reserved {
+		w.sequence++
+		w.number = w.sequence
+	} else {
+		w.number = w.user.program.numbers.Add(1)
+	}
+}
+
+// settle forgets what functions around the present request had of it.
+func (w *walk) settle() { w.params, w.override, w.reply = nil, nil, nil }
+
+// over ends a walk that cannot go on. If it is that of the flow, what is to be called then comes first.
 func (w *walk) over() action {
+	w.doomed, w.override, w.reply = false, nil, nil
+	u := w.user
+	if u.failure == nil {
+		u.failure = &failure{w.op(), w.why}
+	}
 	if w.parent != nil {
 		w.parent.branch.failed = true
 		w.joined()
+		return done
+	}
+	if end := u.scenario.end; !w.failing && end < len(u.scenario.ops) {
+		w.failing, w.pc, w.end = true, end, len(u.scenario.ops)
+		return w.run()
 	}
 	return done
 }
@@ -224,18 +367,21 @@ func (w *walk) split(op *op) {
 		b.begin(op)
 		w.forks = append(w.forks, b)
 	}
-	w.sequence += uint64(op.sequences)
+	w.sequence = min(w.sequence+uint64(op.sequences), w.reserved)
 }
 
 // begin goes to the first op of the next branch of op, a step of w's parent.
 func (w *walk) begin(op *op) {
 	f := &w.parent.branch
 	b := &op.branches[f.next]
+	copy(w.locals, w.parent.locals)
+	copy(w.rounds, w.parent.rounds)
 	// Its random numbers depend on which branch it is, not on which walk happens to take it.
 	w.data.Seed(f.data, scramble(uint64(f.next)))
 	w.draws.Seed(f.draws, scramble(uint64(f.next)))
 	f.next++
 	w.pc, w.end, w.sequence = b.from, b.to, f.sequence+b.sequence
+	w.number, w.reserved = w.sequence, min(w.sequence+b.sequences, w.parent.reserved)
 	w.created, w.all = drawn{}, drawn{}
 }
 
@@ -259,6 +405,7 @@ func (w *walk) joined() {
 
 // prepare begins the sample of a request.
 func (w *walk) prepare(step int) {
+	w.why = ""
 	w.sample = measure.Sample{Step: step, Phase: w.user.phase, Intended: w.intended, Arrival: w.user.fresh}
 	w.user.fresh = w.user.fresh && step < 0
 }
@@ -276,7 +423,13 @@ func (w *walk) record(class result.Class, at time.Duration) {
 func (w *walk) ended(class result.Class, at time.Duration) action {
 	w.record(class, at)
 	w.learn(w.op().request, class)
-	if class != result.OK {
+	if !w.doomed && class == result.OK && !w.op().request.after {
+		w.settle()
+	}
+	if class != result.OK && !w.doomed {
+		if w.why == "" {
+			w.why = class.String()
+		}
 		return w.over()
 	}
 	w.intended = at
@@ -289,9 +442,9 @@ func (w *walk) learn(r *requestOp, class result.Class) {
 	if r.creates {
 		switch class.Outcome() {
 		case result.Succeeded:
-			w.user.records.Acknowledge(w.sequence)
+			w.user.records.Acknowledge(w.number)
 		case result.Unknown:
-			w.user.records.Maybe(w.sequence)
+			w.user.records.Maybe(w.number)
 		}
 	}
 	if r.reads && class == result.OK {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"loadkms/result"
+	"loadkms/runner/internal/arrival"
 	"loadkms/runner/internal/client"
 	"loadkms/scenarios"
 )
@@ -123,3 +124,5 @@ func TestBranchesRunAtOnce(t *testing.T) {
 		equal(t, "stats", d.Stats(), Stats{Due: 1, Sent: 1, Cut: 2, Unfinished: 1, Users: 1})
 	})
 }
+
+func ticketOf(seq uint64) ticket { return ticket{Arrival: arrival.Arrival{Seq: seq}} }
