@@ -35,7 +35,7 @@ type conductor struct {
 	driver   *flow.Driver
 	recorder *measure.Recorder
 	records  *records.Set
-	health   health
+	health   *health
 
 	began time.Time
 	quit  context.CancelCauseFunc // ends the run early
