@@ -32,7 +32,7 @@ var house = map[string]room{
 
 	"faults":        {"break, put back, remember", "github.com/gofrs/flock"},
 	"faults/awskms": {"the only caller of AWS", "faults scenarios sandbox/ledger sandbox/iam github.com/aws"},
-	"verdict":       {"was it good", "result scenarios"},
+	"verdict":       {"was it good", "result scenarios github.com/expr-lang/expr"},
 	"reporters":     {"shows a run", "result github.com/prometheus golang.org/x/term github.com/mattn/go-runewidth"},
 	"runner": {"conducts a run", "faults result scenarios verdict runner/internal/arrival runner/internal/client " +
 		"runner/internal/flow runner/internal/measure runner/internal/records"},

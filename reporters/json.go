@@ -148,6 +148,13 @@ func sound(run *result.Run) error {
 			}
 		}
 	}
+	for i, p := range run.Phases {
+		for k, s := range p.Steps {
+			if s.Step < 0 || s.Step >= steps {
+				return fmt.Errorf("phases[%d].steps[%d] names step %d of %d", i, k, s.Step, steps)
+			}
+		}
+	}
 	for i, e := range run.Events {
 		if e.Fault < -1 || e.Fault >= faults {
 			return fmt.Errorf("events[%d] names fault %d of %d", i, e.Fault, faults)
@@ -186,6 +193,12 @@ func bounded(v reflect.Value, name string) error {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			if err := bounded(v.Field(i), name+"."+v.Type().Field(i).Name); err != nil {
+				return err
+			}
+		}
+	case v.Kind() == reflect.Map:
+		for key, value := range v.Seq2() {
+			if err := bounded(value, fmt.Sprintf("%s[%v]", name, key)); err != nil {
 				return err
 			}
 		}

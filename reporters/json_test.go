@@ -66,6 +66,8 @@ func TestReadRefuses(t *testing.T) {
 		{"window of strangers", `{"schema":1,` + good + `,"windows":[{"at":0,"steps":[{},{}]}]}`, "windows[0] has 2 steps"},
 		{"event of no fault", `{"schema":1,` + good + `,"events":[{"fault":0}]}`, "events[0] names fault 0 of 0"},
 		{"anatomy of no step", `{"schema":1,` + good + `,"faults":[{"steps":[{"step":1,"class":"OK"}]}]}`, "names step 1 of 1"},
+		{"phase of no step", `{"schema":1,` + good + `,"phases":[{"steps":[{"step":1}]}]}`, "phases[0].steps[0] names step 1 of 1"},
+		{"eternal answers", `{"schema":1,` + good + `,"statusResponse":{"2xx":{"p99":9223372036854775807}}}`, "run.StatusResponse[2xx].P99 is no time"},
 		{"check of no fault", `{"schema":1,"verdict":{"outcome":"pass","checks":[{"fault":3}]}}`, "verdict.checks[0]"},
 		{"span of no fault", `{"schema":1,` + good + `,"spans":[{"active":[2],"moving":-1}]}`, "spans[0] names fault 2"},
 	} {

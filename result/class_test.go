@@ -158,7 +158,7 @@ func TestRunRoundTrip(t *testing.T) {
 	run := Run{
 		Schema: Schema, Version: "v1", Script: "x.yaml", Name: "x", Target: "http://api", Seed: 1<<64 - 1,
 		Began: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Took: 60 * time.Second,
-		AWS:    AWS{Region: "eu-west-2", Sandbox: true},
+		AWS: AWS{Region: "eu-west-2", Sandbox: true},
 		Phases: []Phase{{Name: "p", To: time.Minute}, {Name: "own", Scenario: "s", To: time.Second, Due: 3, Dropped: 1,
 			Steps: []PhaseStep{{Classes: Counts{OK: 1}, Response: Distribution{Count: 1}}}}},
 		StatusResponse: map[string]Distribution{"2xx": {Count: 1, Max: 7}},
@@ -168,16 +168,16 @@ func TestRunRoundTrip(t *testing.T) {
 		Custom: &Custom{Counters: map[string]float64{"a": 1.5}, Rates: map[string]uint64{"b": 2},
 			Histograms: map[string]Summary{"c": {Count: 1, P99: -3}}, Lost: 1},
 		Steps: []Step{{Scenario: "s", Name: "GET /", Classes: Counts{OK: 1, Timeout: 2},
-			Response: Distribution{Count: 3, Max: 7, Buckets: []Bucket{{UpTo: 7, N: 3}}},
+			Response:  Distribution{Count: 3, Max: 7, Buckets: []Bucket{{UpTo: 7, N: 3}}},
 			FirstByte: Distribution{Count: 1}, Statuses: map[int]uint64{200: 1, 999: 2}, Hops: 1}},
 		Windows: []Window{{At: 0, Due: 3, Steps: []StepWindow{{Classes: Counts{OK: 1}, FirstOK: 5, LastOK: 5, FirstBad: Never, LastBad: Never}}}},
 		Spans: []Span{{To: time.Minute, Active: []int{0}, Moving: -1, Steps: []SpanStep{{
 			Classes: Counts{KeyInaccessible: 1}, Seen: map[Class]Seen{KeyInaccessible: {First: 3, Last: 4}}, Straddling: 2}}}},
-		Events:    []Event{{At: 1, Kind: FaultBroken, Fault: 0, Detail: "d"}},
-		Faults:    []Fault{{Name: "f", Breaking: 1, Restored: Never, Stuck: &Stuck{"e", "c"}, Steps: []Anatomy{{Class: Timeout, Grace: Never}}}},
+		Events: []Event{{At: 1, Kind: FaultBroken, Fault: 0, Detail: "d"}},
+		Faults: []Fault{{Name: "f", Breaking: 1, Restored: Never, Stuck: &Stuck{"e", "c"}, Steps: []Anatomy{{Class: Timeout, Grace: Never}}}},
 		Generator: Generator{Due: 3, Sent: 3, Cut: 1, Unfinished: 2, Driver: "portable", Loops: 2, Files: 3, FilesLimit: 4,
 			Ports: 5, PortsLimit: 6, GCCycles: 7, Limits: []string{"had 3 of 4 files open"}},
-		Verdict:   Verdict{Outcome: Fail, Stuck: true, Reasons: []string{"r"}, Checks: []Check{{Name: "c", Fault: -1, Outcome: Pass}}},
+		Verdict: Verdict{Outcome: Fail, Stuck: true, Reasons: []string{"r"}, Checks: []Check{{Name: "c", Fault: -1, Outcome: Pass}}},
 	}
 	text, err := json.Marshal(run)
 	if err != nil {

@@ -363,4 +363,5 @@ type Check struct {
 	Got     string   `json:"got"`
 	Outcome Judgment `json:"outcome"`
 	Where   string   `json:"where,omitempty"` // file:line:col
+	Lax     bool     `json:"lax,omitempty"`   // it is reported, and decides nothing
 }

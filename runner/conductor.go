@@ -36,7 +36,7 @@ type conductor struct {
 	driver   *flow.Driver
 	recorder *measure.Recorder
 	records  *records.Set
-	health   health
+	health   *health
 
 	secure *tls.Config
 	aside  http.RoundTripper // of the flows before and after the load

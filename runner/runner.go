@@ -18,6 +18,7 @@ import (
 	"loadkms/result"
 	"loadkms/runner/internal/flow"
 	"loadkms/scenarios"
+	"loadkms/verdict"
 )
 
 // Options say what to run. Script, Target and, if the script has faults, Faults and Bracket.Journal
@@ -43,16 +44,18 @@ type Options struct {
 	Log  io.Writer // where log steps of the script write; nil means nowhere
 }
 
-// Check finds what keeps the flows of s from being played though it parses: a processor that is
-// missing or does not load, a function it does not have, a pattern that is none. It sends nothing,
-// and runs the processor up to its exports. Its error is a *scenarios.Problems.
+// Check finds what keeps s from being run though it parses: a processor that is missing or does not
+// load, a function it does not have, a pattern that is none, a condition nobody can evaluate. It sends
+// nothing, and runs the processor up to its exports. Its error is a *scenarios.Problems.
 func Check(s *scenarios.Script) error {
 	target := s.Config.Target
 	if target == "" || target == "sandbox" {
 		target = "http://localhost" // known only when it runs
 	}
-	_, err := flow.Compile(s, flow.Options{Target: target})
-	return err
+	if _, err := flow.Compile(s, flow.Options{Target: target}); err != nil {
+		return err
+	}
+	return verdict.Check(s)
 }
 
 // Run runs o.Script to its end, or until ctx is done, judges it, and returns what happened.
@@ -97,6 +100,9 @@ func newConductor(o Options) (*conductor, error) {
 	}
 	program, err := flow.Compile(s, flow.Options{Target: o.Target, Seed: o.Seed, Log: o.Log})
 	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", s.File, err)
+	}
+	if err := verdict.Check(s); err != nil {
 		return nil, fmt.Errorf("run %s: %w", s.File, err)
 	}
 	if o.Watch <= 0 {

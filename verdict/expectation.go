@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,8 +153,8 @@ func (j *judge) completeBy(v view, deadline time.Duration) {
 		return
 	}
 	lastOwn := last // not counting what may be the generator's own doing
-	if j.late {
-		lastOwn = min(last, v.lastBut(result.OK, result.Dropped))
+	if len(j.excuses) > 0 {
+		lastOwn = min(last, v.lastBut(slices.Concat(j.excuses, []result.Class{result.OK})...))
 	}
 	when := relative(f, e.Scope)
 	verb := fared(v.lastClass())
@@ -219,7 +220,7 @@ func (j *judge) fail(v view) {
 	others[result.OK], others[class] = 0, 0
 	if others.Total() > 0 {
 		outcome := result.Fail
-		if j.late && others.Total() == others[result.Dropped] {
+		if others.Total() == j.mine(others) {
 			outcome = result.Inconclusive
 		}
 		j.add(v.check("fails as expected", want, breakdown(others), outcome),
@@ -275,7 +276,7 @@ func (j *judge) never(v view) {
 		return
 	}
 	outcome := result.Fail
-	if j.late && c.Total() == c[result.Dropped] {
+	if c.Total() == j.mine(c) {
 		outcome = result.Inconclusive
 	}
 	j.add(v.check("never fails so", wishNever(e), breakdown(c), outcome),

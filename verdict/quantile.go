@@ -47,8 +47,11 @@ func quantile(parts []result.Distribution, q float64) bounds {
 	}
 	r := bounds{math.MaxInt64, 0}
 	for _, d := range parts {
-		v := named(d, q)
-		r = bounds{min(r.low, v), max(r.high, v)}
+		low, high := named(d, q), named(d, q)
+		if q == 0.75 && len(d.Buckets) == 0 { // it is not among the named ones
+			low, high = d.P50, d.P90
+		}
+		r = bounds{min(r.low, low), max(r.high, high)}
 	}
 	return r
 }

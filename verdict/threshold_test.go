@@ -41,16 +41,21 @@ func TestMetrics(t *testing.T) {
 		"http.response_time.mean":   (50.5*100 + 500*10 + 200*2) / 112,
 	} {
 		got, ok := j.metric(name)
-		if !ok || got.low != got.high || got.low-want > 1e-5 || want-got.low > 1e-5 {
+		if ok != recorded || got.low != got.high || got.low-want > 1e-5 || want-got.low > 1e-5 {
 			t.Errorf("%s: got %v (%v), want %v", name, got, ok, want)
 		}
 	}
-	for _, name := range []string{"errors.OK", "errors.nope", "http.codes.200", "http.response_time.p42", "nope", ""} {
-		if got, ok := j.metric(name); ok {
-			t.Errorf("%s: got %v, and there is no such thing", name, got)
+	for name, want := range map[string]standing{
+		"errors.OK": absent, "errors.nope": absent, "http.codes.200": blank, "http.codes.20": unknown, "http.codes.": unknown,
+		"http.response_time.p42": unknown, "http.response_time.5xx.p99": blank, "http.tls.p99": blank, "apdex": blank,
+		"http.nope": unknown, "nope": unknown, "": unknown, ".": unknown, "apdex.nope": unknown, "plugins.apdex": unknown,
+		"plugins.metrics-by-endpoint.GET /nope.codes.200": unknown, "plugins.metrics-by-endpoint.response_time.GET /nope.p99": unknown,
+	} {
+		if got, s := j.metric(name); s != want || got != (metric{}) {
+			t.Errorf("%q: got %v (%v), want %v", name, got, s, want)
 		}
 	}
-	if _, ok := (&judge{run: newBench().finish(s)}).metric("http.response_time.p99"); ok {
+	if _, s := (&judge{run: newBench().finish(s)}).metric("http.response_time.p99"); s != blank {
 		t.Error("a p99 of nothing")
 	}
 }

@@ -18,13 +18,13 @@ import (
 //
 //   - Nothing was sent: inconclusive. Something was sent and nothing at all was answered: fail.
 //   - The generator was late (p99 above 10 ms): inconclusive, and no latency and no drop counts as the
-//     system's fault.
+//     system's fault. One that ran out of files or ports: likewise, for what it never sent.
 //   - A fault was not injected, or met no traffic: inconclusive. One that could not be put back: fail,
 //     and Verdict.Stuck.
 //   - The expectations of the faults, each per step that was requested in their scope; one whose scope
 //     saw no request at all, ended before its time was up, or left so many requests without an answer that
 //     they could decide, is inconclusive.
-//   - The conditions in config.ensure.
+//   - The thresholds and conditions in config.ensure; conditions that are not strict are only reported.
 //   - If the script has neither, every request that was due must have succeeded.
 //   - What was slow only because the generator was late with it, if only for a moment, is inconclusive.
 //   - The run was interrupted: inconclusive.
@@ -32,7 +32,7 @@ import (
 // Any check that failed fails the run; otherwise any that is inconclusive makes it so. Reasons holds a
 // sentence for each of these, and then one for each fault and step on what users saw.
 func Judge(s *scenarios.Script, run *result.Run) result.Verdict {
-	j := &judge{script: s, run: run, late: run.Generator.Late()}
+	j := newJudge(s, run)
 	j.interrupted()
 	if j.measured() {
 		j.answered()
@@ -44,6 +44,9 @@ func Judge(s *scenarios.Script, run *result.Run) result.Verdict {
 	if j.requests() > 0 {
 		for _, t := range s.Config.Ensure {
 			j.threshold(t)
+		}
+		for _, c := range s.Config.Conditions {
+			j.condition(c)
 		}
 		if j.unspecified() {
 			j.everything()
@@ -57,11 +60,25 @@ type judge struct {
 	script *scenarios.Script
 	run    *result.Run
 	late   bool // the generator's lateness makes what it measured its own
+	spent  bool // the generator ran out of files or ports
+	// excuses are the classes of requests that may have failed by the generator's own doing.
+	excuses []result.Class
 
 	checks  []result.Check
 	reasons [2][]string // of failed and of inconclusive checks
 	stories []string
 	stuck   bool
+}
+
+func newJudge(s *scenarios.Script, run *result.Run) *judge {
+	j := &judge{script: s, run: run, late: run.Generator.Late(), spent: run.Generator.Exhausted()}
+	if j.late || j.spent {
+		j.excuses = append(j.excuses, result.Dropped)
+	}
+	if j.spent {
+		j.excuses = append(j.excuses, result.CaptureFailed) // for want of a socket, nothing was sent
+	}
+	return j
 }
 
 // runScope is the scope of checks that belong to no fault.
@@ -70,7 +87,11 @@ const runScope = "run"
 // add records a check. Reason is what to say if it is not passed; "" if another check says it.
 func (j *judge) add(c result.Check, reason string) {
 	j.checks = append(j.checks, c)
-	if reason == "" {
+	if reason == "" || c.Outcome == result.Pass {
+		return
+	}
+	if c.Lax {
+		j.stories = append(j.stories, reason+", which is only reported")
 		return
 	}
 	switch c.Outcome {
@@ -85,6 +106,7 @@ func (j *judge) verdict() result.Verdict {
 	v := result.Verdict{Outcome: result.Pass, Stuck: j.stuck, Checks: j.checks}
 	for _, c := range j.checks {
 		switch {
+		case c.Lax:
 		case c.Outcome == result.Fail:
 			v.Outcome = result.Fail
 		case c.Outcome == result.Inconclusive && v.Outcome == result.Pass:
@@ -225,6 +247,7 @@ func (j *judge) punctual() {
 	}
 	if !j.late {
 		j.add(c, "")
+		j.equipped()
 		return
 	}
 	c.Outcome = result.Inconclusive
@@ -233,12 +256,30 @@ func (j *judge) punctual() {
 	if g.Dropped > 0 {
 		reason += fmt.Sprintf(", and so may %s", count(g.Dropped, "dropped arrival"))
 	}
+	if len(g.Limits) > 0 {
+		reason += "; it " + strings.Join(g.Limits, ", and ")
+	}
 	j.add(c, reason)
+}
+
+// equipped checks that no request failed because a generator that was on time had run out of something.
+func (j *judge) equipped() {
+	failed := j.mine(j.counts())
+	if !j.spent || failed == 0 {
+		return
+	}
+	limits := strings.Join(j.run.Generator.Limits, ", and ")
+	j.add(result.Check{
+		Name: "the generator had what it needed", Fault: -1, Scope: runScope,
+		Want: "files and ports to spare", Got: limits, Outcome: result.Inconclusive,
+	}, fmt.Sprintf("the load generator %s, so it may be why %s never sent", limits, were(failed, "request")))
 }
 
 // unspecified reports whether the script expects nothing. An expectation without a condition is none.
 func (j *judge) unspecified() bool {
-	return len(j.script.Config.Ensure) == 0 && !slices.ContainsFunc(j.script.Faults, func(f scenarios.Fault) bool {
+	return len(j.script.Config.Ensure) == 0 && !slices.ContainsFunc(j.script.Config.Conditions, func(c scenarios.Condition) bool {
+		return !c.Lax
+	}) && !slices.ContainsFunc(j.script.Faults, func(f scenarios.Fault) bool {
 		return slices.ContainsFunc(f.Expect, func(e scenarios.Expectation) bool { return wishes(e) != "" })
 	})
 }
@@ -268,12 +309,12 @@ func (j *judge) everything() {
 }
 
 // share judges whether at least want of the requests in c were good. Dropped ones were not served
-// either, except that when the generator was late they may be its own doing.
+// either, except that when the generator was late or out of sockets they may be its own doing.
 func (j *judge) share(c result.Counts, want float64) result.Judgment {
 	if atLeast(c[result.OK], c.Total(), want) {
 		return result.Pass
 	}
-	if j.late && atLeast(c[result.OK], c.Total()-c[result.Dropped], want) {
+	if own := j.mine(c); own > 0 && atLeast(c[result.OK], c.Total()-own, want) {
 		return result.Inconclusive
 	}
 	return result.Fail

@@ -442,6 +442,7 @@ func sound(t *testing.T, v result.Verdict) {
 			t.Errorf("a check is incomplete: %+v", c)
 		}
 		switch {
+		case c.Lax: // it decides nothing
 		case c.Outcome == fail:
 			want = fail
 		case c.Outcome == inconclusive && want == pass:

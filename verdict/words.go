@@ -62,6 +62,14 @@ func count(n uint64, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// were says that n things were.
+func were(n uint64, thing string) string {
+	if n == 1 {
+		return count(n, thing) + " was"
+	}
+	return count(n, thing) + " were"
+}
+
 // where writes a place in a script; "" if the script was not made from a file.
 func where(p scenarios.Pos) string {
 	if p.File == "" {
