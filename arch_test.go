@@ -23,7 +23,7 @@ var house = map[string]room{
 	"runner/internal/measure": {"recording without blocking", "result"},
 	"runner/internal/client":  {"one HTTP exchange", "result golang.org/x/sys"},
 	"runner/internal/records": {"what was created", ""},
-	"runner/internal/answer": {"what an answer says", "scenarios runner/internal/client github.com/tidwall/gjson " +
+	"runner/internal/answer": {"what an answer says", "scenarios runner/internal/client " +
 		"github.com/theory/jsonpath github.com/jmespath/go-jmespath github.com/antchfx github.com/andybalholm/cascadia " +
 		"github.com/dlclark/regexp2/v2 golang.org/x/net/html"},
 	"runner/internal/flow": {"virtual users", "result scenarios runner/internal/answer runner/internal/arrival runner/internal/client " +

@@ -99,8 +99,11 @@ func TestFind(t *testing.T) {
 		{name: "JSON filter by length", capture: scenarios.Capture{Expr: fixed("$..book[?(@.tags.length > 0)].t"), Multiple: true}, want: Value{`["x"]`, `["x"]`, []any{"x"}}},
 		{name: "JSON filter with brackets in text", capture: scenarios.Capture{Expr: fixed(`$..book[?(@.t == ']' || @.t == "@.a")].t`)}, none: true},
 		{name: "JSON body cut off", capture: scenarios.Capture{Expr: fixed("$.id")}, body: `{"id": "r-17", "n": `, none: true},
-		{name: "JSON twice the same name", capture: scenarios.Capture{Expr: fixed("$.a")}, body: `{"a": 1, "a": 2}`, want: Value{"1", "1", int64(1)}},
-		{name: "JSON twice the same name, decoded", capture: scenarios.Capture{Expr: fixed("$.*")}, body: `{"a": 1, "a": 2}`, want: Value{"1", "1", int64(1)}},
+		{name: "JSON twice the same name", capture: scenarios.Capture{Expr: fixed("$.a")}, body: `{"a": 1, "a": 2}`, want: Value{"2", "2", int64(2)}},
+		{name: "JSON twice the same name, decoded", capture: scenarios.Capture{Expr: fixed("$.*")}, body: `{"a": 1, "a": 2}`, want: Value{"2", "2", int64(2)}},
+		{name: "JSON name with escapes", capture: scenarios.Capture{Expr: fixed("$.é")}, body: `{"\u00e9": 1, "\u00E8": 2}`, want: Value{"1", "1", int64(1)}},
+		{name: "JSON with blanks", capture: scenarios.Capture{Expr: fixed("$[1].b")}, body: " [ 1 , { \"a\" : [ ] ,\r\n\t\"b\" : 2 } ] ", want: Value{"2", "2", int64(2)}},
+		{name: "JSON that is a number", capture: scenarios.Capture{Expr: fixed("$")}, body: " 17 ", want: Value{"17", "17", int64(17)}},
 		{name: "JSON not UTF-8", capture: scenarios.Capture{Expr: fixed("$.a")}, body: "{\"a\": \"x\xff\"}", want: Value{"x\uFFFD", "\"x\uFFFD\"", "x\uFFFD"}},
 
 		{name: "regexp", capture: scenarios.Capture{From: scenarios.Regexp, Expr: fixed(`id": "(r-(\d+))`)}, want: Value{`id": "r-17`, `"id\": \"r-17"`, `id": "r-17`}},

@@ -6,10 +6,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"unsafe"
 
 	"github.com/antchfx/xmlquery"
-	"github.com/tidwall/gjson"
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/charset"
 
@@ -22,9 +20,9 @@ type Document struct {
 	response *client.Response
 	body     []byte
 
-	valid once[bool]       // body is JSON
-	tree  once[any]        // body decoded, numbers exact
-	plain once[any]        // body decoded, numbers as float64, as JMESPath wants them
+	valid once[bool] // body is JSON
+	tree  once[any]  // body decoded, numbers exact
+	plain once[any]  // body decoded, numbers as float64, as JMESPath wants them
 	xml   once[*xmlquery.Node]
 	html  once[*html.Node]
 }
@@ -56,11 +54,8 @@ const (
 	deepestXML = 1000
 )
 
-// text returns the body without a copy. What is cut from it must be copied before it is handed out.
-func (d *Document) text() string { return unsafe.String(unsafe.SliceData(d.body), len(d.body)) }
-
 // isJSON reports whether the body is JSON, at most 10,000 levels deep. Everything that looks into JSON
-// asks this first: gjson takes anything for JSON, and recurses as deep as it goes.
+// relies on it.
 func (d *Document) isJSON() bool {
 	if !d.valid.done {
 		d.valid = once[bool]{true, json.Valid(d.body)}
@@ -68,12 +63,12 @@ func (d *Document) isJSON() bool {
 	return d.valid.value
 }
 
-// at returns what is at a path of gjson's in a JSON body. It allocates nothing.
-func (d *Document) at(path string) gjson.Result {
+// at returns the part of a JSON body that is at a place, and false if there is none.
+func (d *Document) at(p place) ([]byte, bool) {
 	if !d.isJSON() {
-		return gjson.Result{}
+		return nil, false
 	}
-	return gjson.Get(d.text(), path)
+	return seek(d.body, p)
 }
 
 // json returns the body decoded, and false if it is not JSON.
@@ -81,7 +76,7 @@ func (d *Document) json() (any, bool) {
 	if !d.isJSON() {
 		return nil, false
 	}
-	return d.tree.of(func() any { return decode(gjson.Parse(d.text())) }), true
+	return d.tree.of(func() any { return decode(d.body) }), true
 }
 
 // floats returns the body decoded as encoding/json does, and false if it is not JSON.

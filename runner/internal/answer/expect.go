@@ -290,19 +290,19 @@ func isTrue(v any) bool {
 
 // A property is a path into JSON as lodash has it: a.b[0].c and a.b.0.c are the same.
 type property struct {
-	names []string
-	plain string // the same as gjson has it; "" if it cannot be
-	whole string // the path as one name, which comes first
+	place place
+	whole place // the path as one name, which is looked for, too; nil if it is the same
+	of    place // whose length it is; nil if it is none
 }
 
 func compileProperty(path string) property {
-	p := property{names: propertyNames(path)}
-	p.plain = plainPath(p.names)
-	if p.plain != "" && p.names[len(p.names)-1] == "length" {
-		p.plain = "" // lists and texts have one
+	names := propertyNames(path)
+	p := property{place: placeOf(names)}
+	if len(names) != 1 || names[0] != path {
+		p.whole = placeOf([]string{path})
 	}
-	if len(p.names) > 1 {
-		p.whole = plainPath([]string{path})
+	if n := len(names) - 1; n >= 0 && names[n] == "length" {
+		p.of = p.place[:n:n]
 	}
 	return p
 }
@@ -334,56 +334,17 @@ func propertyNames(path string) []string {
 
 // in reports whether the body is JSON that has the property. One that is null is there.
 func (p *property) in(d *Document) bool {
-	if p.whole != "" && d.at(p.whole).Exists() {
+	if _, ok := d.at(p.place); ok && len(p.place) > 0 {
 		return true
 	}
-	if p.plain != "" {
-		return d.at(p.plain).Exists()
-	}
-	v, ok := d.json()
-	return ok && has(v, p.names)
-}
-
-// has reports whether there is something at a path of names and indexes.
-func has(v any, names []string) bool {
-	for _, name := range names {
-		switch in := v.(type) {
-		case map[string]any:
-			next, ok := in[name]
-			if !ok {
-				return false
-			}
-			v = next
-		case []any:
-			if name == "length" {
-				v = int64(len(in))
-				continue
-			}
-			i, ok := index(name)
-			if !ok || i >= len(in) {
-				return false
-			}
-			v = in[i]
-		case string:
-			if name != "length" {
-				return false
-			}
-			v = int64(len(in))
-		default:
-			return false
+	if p.whole != nil {
+		if _, ok := d.at(p.whole); ok {
+			return true
 		}
 	}
-	return true
-}
-
-// index returns a name that is an index.
-func index(name string) (int, bool) {
-	if !isDigits(name) || len(name) > 9 || len(name) > 1 && name[0] == '0' {
-		return 0, false
+	if p.of != nil {
+		part, ok := d.at(p.of)
+		return ok && (part[0] == '[' || part[0] == '"')
 	}
-	n := 0
-	for _, c := range name {
-		n = 10*n + int(c-'0')
-	}
-	return n, true
+	return false
 }

@@ -12,14 +12,13 @@ import (
 
 	"github.com/theory/jsonpath"
 	"github.com/theory/jsonpath/spec"
-	"github.com/tidwall/gjson"
 )
 
 // A jsonPath finds parts of a JSON body. Scripts write them for JSONPath-plus; what it understands beyond
 // RFC 9535 is translated where the meaning is the same, and refused otherwise. Known differences: members
 // of a mapping come in alphabetical order, and [-1] is the last element of a list.
 type jsonPath struct {
-	plain    string          // the path as gjson has it, if it is one of names and indexes only; else ""
+	plain    place           // if the path is one of names and indexes only; else nil
 	segments []*spec.Segment // otherwise
 	length   bool            // the length of what is there
 	pick     pick
@@ -27,28 +26,30 @@ type jsonPath struct {
 }
 
 func compileJSONPath(expr string, pick pick, multiple bool) (matcher, error) {
-	t := translation{rest: strings.TrimSpace(expr), plain: []string{}}
+	t := translation{rest: strings.TrimSpace(expr), plain: place{}}
 	if err := t.path(); err != nil {
 		return nil, fmt.Errorf("%q is not a JSONPath: %w", expr, err)
 	}
 	path, err := jsonpath.Parse(t.out.String())
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a JSONPath: %s", expr, strings.TrimPrefix(err.Error(), "jsonpath: "))
+		// The position is one in the translation, which nobody sees.
+		why, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "jsonpath: "), " at position")
+		return nil, fmt.Errorf("%q is not a JSONPath: %s", expr, why)
 	}
 	j := &jsonPath{segments: path.Query().Segments(), length: t.length, pick: pick, multiple: multiple}
 	if !t.length && !multiple {
-		j.plain = plainPath(t.plain)
+		j.plain = t.plain
 	}
 	return j, nil
 }
 
 func (j *jsonPath) find(d *Document, dice *rand.Rand) (Value, bool) {
-	if j.plain != "" {
-		r := d.at(j.plain)
-		if _, ok := j.pick.of(1, dice); !ok || !r.Exists() {
+	if j.plain != nil {
+		part, ok := d.at(j.plain)
+		if _, picked := j.pick.of(1, dice); !ok || !picked {
 			return Value{}, false
 		}
-		return raw(r), true
+		return raw(part), true
 	}
 	root, ok := d.json()
 	if !ok {
@@ -177,36 +178,12 @@ func lengths(nodes []any) []any {
 	return found
 }
 
-// plainPath returns a path of gjson's, or "" if it cannot be one that means the same.
-func plainPath(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	escaped := make([]string, len(names))
-	for i, name := range names {
-		if name == "" || len(name) > 1 && isDigits(name) && (name[0] == '0' || len(name) > 9) {
-			return "" // gjson takes 01 for an index
-		}
-		escaped[i] = gjson.Escape(name)
-	}
-	return strings.Join(escaped, ".")
-}
-
-func isDigits(s string) bool {
-	for _, c := range s {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return s != ""
-}
-
 // A translation makes a path of JSONPath-plus one of RFC 9535.
 type translation struct {
 	rest   string
 	out    strings.Builder
-	plain  []string // names and indexes so far; nil if there was something else
-	length bool     // the path ends with .length
+	plain  place // names and indexes so far; nil if there was something else
+	length bool  // the path ends with .length
 }
 
 var errEnd = errors.New("it ends too early")
@@ -275,10 +252,10 @@ func (t *translation) name(deep bool) error {
 // member writes a name, which may be an index as well: in JavaScript both are.
 func (t *translation) member(name string) {
 	if t.plain != nil {
-		t.plain = append(t.plain, name)
+		t.plain = append(t.plain, placeStep{name, index(name)})
 	}
 	t.out.WriteString("['" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(name) + "'")
-	if isDigits(name) && len(name) < 10 && (name == "0" || name[0] != '0') {
+	if index(name) >= 0 {
 		t.out.WriteString("," + name)
 	}
 	t.out.WriteByte(']')

@@ -52,7 +52,7 @@ func compilePattern(expr, flags string) (*pattern, error) {
 	}
 	other, err := regexp2.Compile(expr, options)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a regular expression: %w", expr, err)
+		return nil, fmt.Errorf("%q is not a regular expression: %s", expr, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	other.MatchTimeout = longestMatch
 	return &pattern{other: other}, nil

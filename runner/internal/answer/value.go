@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
 // A Value is something found in an answer, in the three forms its uses want. It refers to nothing of the
@@ -48,77 +45,68 @@ func encode(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// raw returns the value of a result, which is part of a valid document. For a text without escapes, and
-// for a number, it takes one copy, and one box for its decoded form.
-func raw(r gjson.Result) Value {
-	switch r.Type {
-	case gjson.String:
-		if strings.IndexByte(r.Raw, '\\') >= 0 || !utf8.ValidString(r.Raw) {
-			return textValue(unquote(r.Raw))
+// raw returns the value of a part of a valid document. For a text without escapes, and for a number, it
+// takes one copy, and one box for its decoded form.
+func raw(part []byte) Value {
+	switch part[0] {
+	case '"':
+		if bytes.IndexByte(part, '\\') >= 0 || !utf8.Valid(part) {
+			return textValue(unquote(part))
 		}
-		quoted := strings.Clone(r.Raw)
+		quoted := string(part)
 		text := quoted[1 : len(quoted)-1]
 		return Value{Text: text, JSON: quoted, Any: text}
-	case gjson.Number:
-		text := strings.Clone(r.Raw)
-		return Value{Text: text, JSON: text, Any: number(text)}
-	case gjson.JSON:
+	case '{', '[':
 		var b bytes.Buffer
-		if err := json.Compact(&b, []byte(r.Raw)); err != nil {
+		if err := json.Compact(&b, part); err != nil {
 			return Value{} // cannot be: it is part of a valid document
 		}
 		text := strings.ToValidUTF8(b.String(), "\uFFFD")
-		return Value{Text: text, JSON: text, Any: decode(r)}
-	case gjson.True:
+		return Value{Text: text, JSON: text, Any: decode(part)}
+	case 't':
 		return Value{Text: "true", JSON: "true", Any: true}
-	case gjson.False:
+	case 'f':
 		return Value{Text: "false", JSON: "false", Any: false}
+	case 'n':
+		return Value{Text: "null", JSON: "null"}
 	}
-	return Value{Text: "null", JSON: "null"}
+	text := string(part)
+	return Value{Text: text, JSON: text, Any: number(text)}
 }
 
-// decode returns what a result, which is part of a valid document, holds. Of a name that is given twice,
-// the first counts, as it does on a plain path.
-func decode(r gjson.Result) any {
-	switch r.Type {
-	case gjson.String:
-		return unquote(r.Raw)
-	case gjson.Number:
-		return number(strings.Clone(r.Raw))
-	case gjson.True:
-		return true
-	case gjson.False:
-		return false
-	case gjson.JSON:
-		if r.IsObject() {
-			object := make(map[string]any)
-			r.ForEach(func(name, value gjson.Result) bool {
-				name.Str = unquote(name.Raw)
-				if _, ok := object[name.Str]; !ok {
-					object[name.Str] = decode(value)
-				}
-				return true
-			})
-			return object
+// decode returns what a part of a valid document holds.
+func decode(part []byte) any {
+	from := json.NewDecoder(bytes.NewReader(part))
+	from.UseNumber()
+	var v any
+	if from.Decode(&v) != nil {
+		return nil // cannot be: it is part of a valid document
+	}
+	return numbers(v)
+}
+
+// numbers replaces the texts of numbers in v by the types that hold them.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		return number(string(v))
+	case []any:
+		for i := range v {
+			v[i] = numbers(v[i])
 		}
-		list := []any{}
-		r.ForEach(func(_, value gjson.Result) bool {
-			list = append(list, decode(value))
-			return true
-		})
-		return slices.Clip(list)
+	case map[string]any:
+		for name := range v {
+			v[name] = numbers(v[name])
+		}
 	}
-	return nil
+	return v
 }
 
-// unquote returns the text of a valid JSON string, copied. Escapes are undone, and what is no UTF-8
-// becomes U+FFFD, both as in encoding/json.
-func unquote(quoted string) string {
-	if strings.IndexByte(quoted, '\\') < 0 && utf8.ValidString(quoted) {
-		return strings.Clone(quoted[1 : len(quoted)-1])
-	}
+// unquote returns the text of a valid JSON string. Escapes are undone, and what is no UTF-8 becomes
+// U+FFFD.
+func unquote(quoted []byte) string {
 	var s string
-	if json.Unmarshal([]byte(quoted), &s) != nil {
+	if json.Unmarshal(quoted, &s) != nil {
 		return "" // cannot be: it is part of a valid document
 	}
 	return s
