@@ -380,7 +380,7 @@ func (w *walk) joined() {
 
 // prepare begins the sample of a request.
 func (w *walk) prepare(step int) {
-	w.why = ""
+	w.why, w.hops = "", 0
 	w.sample = measure.Sample{Step: step, Phase: w.user.phase, Intended: w.intended, Arrival: w.user.fresh}
 	w.user.fresh = w.user.fresh && step < 0
 }
