@@ -285,6 +285,7 @@ func (w *walk) run() action {
 			}
 			w.pc++
 		case requests:
+			w.why = ""
 			w.prepare(op.step)
 			if w.render(op.request) {
 				return send
@@ -380,7 +381,7 @@ func (w *walk) joined() {
 
 // prepare begins the sample of a request.
 func (w *walk) prepare(step int) {
-	w.why, w.hops = "", 0
+	w.hops = 0
 	w.sample = measure.Sample{Step: step, Phase: w.user.phase, Intended: w.intended, Arrival: w.user.fresh}
 	w.user.fresh = w.user.fresh && step < 0
 }
@@ -401,11 +402,13 @@ func (w *walk) ended(class result.Class, at time.Duration) action {
 	if !w.doomed && class == result.OK && !w.op().request.after {
 		w.settle()
 	}
-	if class != result.OK && !w.doomed {
+	if class != result.OK {
 		if w.why == "" {
 			w.why = class.String()
 		}
-		return w.over()
+		if !w.doomed {
+			return w.over()
+		}
 	}
 	w.intended = at
 	w.pc++
