@@ -3,6 +3,7 @@ package flow
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -249,8 +250,8 @@ func (p *processor) emit(a goja.FunctionCall) goja.Value {
 		if v := a.Argument(2); !goja.IsUndefined(v) {
 			n = v.ToFloat()
 		}
-		if n >= 0.5 && n < 1<<53 {
-			p.metrics.Count(name, uint64(n+0.5))
+		if n > 0 && !math.IsInf(n, 0) {
+			p.metrics.Count(name, n)
 		}
 	case "histogram":
 		p.metrics.Observe(name, a.Argument(2).ToFloat())

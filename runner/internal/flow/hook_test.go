@@ -39,7 +39,7 @@ func (m *tally) add(name string, v float64) {
 	m.seen[name] += v
 }
 
-func (m *tally) Count(name string, n uint64)    { m.add("count "+name, float64(n)) }
+func (m *tally) Count(name string, n float64)   { m.add("count "+name, n) }
 func (m *tally) Observe(name string, v float64) { m.add("observe "+name, v) }
 func (m *tally) Rate(name string)               { m.add("rate "+name, 1) }
 

@@ -42,7 +42,7 @@ type processor struct {
 
 // Metrics is what functions of the processor emit into. Its methods may be called from any goroutine.
 type Metrics interface {
-	Count(name string, n uint64)    // events.emit("counter", name, n); also errors
+	Count(name string, n float64)   // events.emit("counter", name, n); also errors
 	Observe(name string, v float64) // events.emit("histogram", name, v)
 	Rate(name string)               // events.emit("rate", name)
 }
