@@ -433,3 +433,14 @@ func TestBuiltInVariables(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Functions of fake data are called by Artillery's names, and are seeded like everything else.
+func TestFakeDataByName(t *testing.T) {
+	const body = `{"a":{{ $internetEmail() }},"b":{{ $stringAlphanumeric(12) }},"c":{{ $personFirstName() }}}`
+	first := rendered(t, template(scenarios.JSONValue, body), nil)
+	var v struct{ A, B, C string }
+	if err := json.Unmarshal([]byte(first), &v); err != nil || !strings.Contains(v.A, "@") || len(v.B) != 12 || v.C == "" {
+		t.Errorf("got %s: %v", first, err)
+	}
+	equal(t, "the same seed", rendered(t, template(scenarios.JSONValue, body), nil), first)
+}
