@@ -146,7 +146,7 @@ func TestBeforeThatFails(t *testing.T) {
 		{"a status", login, func(*http.Request) (*http.Response, error) { return answered(403, ""), nil }, "AccessDenied, at test.yaml:4:5"},
 		{"a capture", login, after(0), "failed capture or match, at test.yaml:4:5"},
 		{"no answer", login, after(time.Hour), "Timeout, at test.yaml:4:5"},
-		{"a value", missing, after(0), "a variable it needs has no value, at test.yaml:4:5"},
+		{"a value", missing, after(0), `the variable "token" has no value, at test.yaml:4:5`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ type part struct {
 	ref   ref    // of a variable
 	fake  func(f *fake.Faker, args []string) string
 	args  []string // of fake
-	least int64 // of $randomNumber; the length of $randomString
+	least int64    // of $randomNumber; the length of $randomString
 	most  int64
 }
 
@@ -234,6 +234,7 @@ func (t *text) render(w *walk, b []byte, where place) ([]byte, bool) {
 		}
 		if !ok {
 			if where != inLog {
+				w.lack = p
 				return b, false
 			}
 			b = append(b, "undefined"...)

@@ -8,6 +8,8 @@ module.exports = {
   prepare(context, events, done) { context.vars.user = 'ada'; context.vars.steps = ['prepare']; done(); },
   finish(context, events, done) { console.log('finish %s', context.vars.steps.join(' ')); done(); },
 
+  seesAll(context, events, done) { console.log('%s %s %s', context.vars.name, JSON.stringify(context.vars.account), context.vars.passes); done(); },
+
   // Before a request.
   count(requestParams, context, events, done) {
     requestParams.headers['X-Count'] = String(++requests);
