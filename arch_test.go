@@ -26,7 +26,8 @@ var house = map[string]room{
 	"runner/internal/answer": {"what an answer says", "scenarios runner/internal/client " +
 		"github.com/theory/jsonpath github.com/jmespath/go-jmespath github.com/antchfx github.com/andybalholm/cascadia " +
 		"github.com/dlclark/regexp2/v2 golang.org/x/net/html"},
-	"runner/internal/flow": {"virtual users", "result scenarios runner/internal/answer runner/internal/arrival runner/internal/client " +
+	"runner/internal/fake": {"made-up data", "github.com/brianvoe/gofakeit/v7"},
+	"runner/internal/flow": {"virtual users", "result scenarios runner/internal/answer runner/internal/fake runner/internal/arrival runner/internal/client " +
 		"runner/internal/measure runner/internal/records github.com/dop251/goja github.com/dop251/goja_nodejs github.com/brianvoe/gofakeit/v7 " +
 		"github.com/expr-lang/expr"},
 

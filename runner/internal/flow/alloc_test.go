@@ -11,6 +11,7 @@ import (
 
 	"loadkms/runner/internal/arrival"
 	"loadkms/runner/internal/client"
+	"loadkms/scenarios"
 )
 
 // The path of a plain GET through the state machine: choose, begin, render, advance, record.
@@ -20,7 +21,7 @@ func TestWalkAllocatesNothing(t *testing.T) {
 		d.Records.Acknowledge(id)
 	}
 	u := newUser(d.Program, d.Records, d.Recorder.Shard(0))
-	resp := &client.Response{Status: 200}
+	resp := &client.Response{Status: 200, Head: []byte("Content-Type: text/plain\r\nContent-Length: 2\r\nDate: today\r\n"), Size: 2}
 	var dice rand.PCG
 	seq := uint64(0)
 	work := func() {
@@ -41,6 +42,42 @@ func TestWalkAllocatesNothing(t *testing.T) {
 	d.Recorder.Windows(time.Second)
 	if got := testing.AllocsPerRun(500, work); got != 0 {
 		t.Errorf("got %v allocations per flow of two requests, want 0", got)
+	}
+}
+
+// Everything a request can have without a processor: six holes, a header with one, a condition, a check and
+// a capture. What is left is what the capture takes from the answer.
+func TestFullRequestAllocations(t *testing.T) {
+	st := post("/record/{{ $randomNumber(1, 9) }}", `{"id":{{ $sequence() }},"a":{{ city }},"b":{{ $randomString(8) }},"c":{{ $randomNumber(1, 5) }},"d":{{ $uuid() }}}`)
+	st.Headers = append(st.Headers, scenarios.Header{Name: "X-City", Value: template(0, "{{ city }}")})
+	st.Skip = 0.001
+	st.Expect = scenarios.Expect{Status: []int{200}, Contains: []scenarios.Check{{Kind: scenarios.HasProperty, Name: "id"}}}
+	st.Capture = []scenarios.Capture{captures(scenarios.JSONPath, "$.id", "got")}
+	s := script(looping(times(1), st, get("/{{ got }}/{{ $loopCount }}")))
+	s.Config.Variables = []scenarios.Variable{{Name: "city", Values: []string{"Cardiff", "Swansea"}}}
+	d := newDriver(compile(t, s, Options{}), nil)
+	u := newUser(d.Program, d.Records, d.Recorder.Shard(0))
+	resp := &client.Response{Status: 200, Head: []byte("Content-Type: application/json\r\n"), Body: []byte(`{"id":"a1","more":[1,2,3]}`)}
+	resp.Size = uint64(len(resp.Body))
+	seq, sent := uint64(0), 0
+	work := func() {
+		act := u.begin(ticket{Arrival: arrival.Arrival{Seq: seq}, sequence: 1})
+		seq++
+		for act == send {
+			sent++
+			u.walk.sent(0, 1, 0)
+			act = u.walk.answer(resp, 5)
+		}
+	}
+	for range 2000 {
+		work()
+	}
+	d.Recorder.Windows(time.Second)
+	if got := testing.AllocsPerRun(500, work); got > 2 {
+		t.Errorf("got %v allocations per flow with a request of everything, want 2", got)
+	}
+	if sent < 4900 {
+		t.Errorf("sent only %d requests", sent)
 	}
 }
 

@@ -4,16 +4,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/brianvoe/gofakeit/v7"
-
 	"loadkms/scenarios"
 )
-
-// fakeData makes one piece of fake data.
-type fakeData func(*gofakeit.Faker) string
-
-// fakeOf returns the function of fake data that a template calls by name.
-func fakeOf(name string, args []string) (fakeData, bool) { return nil, false }
 
 var (
 	looseHole = regexp.MustCompile(`"?\{\{\s*([^{}]*?)\s*\}\}"?`)

@@ -7,12 +7,13 @@
 //     virtual user is free for it, it is dropped and counted, never queued silently.
 //  2. The first request of a flow is timed from the arrival's intended start, a later one from the end
 //     of the one before plus think time: within a flow a user really does wait.
-//  3. A virtual user is a state machine. Walking needs no goroutine, no clock and no network; a driver
-//     performs what the machine asks for.
+//  3. The walk of a virtual user is a state machine. Walking needs no goroutine, no clock and no network; a
+//     driver performs what the machine asks for.
 //  4. Steps, classes and variables are small integers fixed before the run. Strings and maps are for
 //     before and after it.
 //  5. No context, timer, goroutine or channel per request. Deadlines are swept.
-//  6. What a virtual user does depends on the seed and its arrival's number, not on scheduling.
+//  6. What a virtual user does depends on the seed, its arrival's number and the answers it gets, not on
+//     scheduling: also which row of a file it has, and what its steps side by side draw.
 //  7. A stall may summon thousands of users; it must not summon their memory.
 package flow
 

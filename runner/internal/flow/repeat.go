@@ -91,7 +91,7 @@ func (w *walk) enter(l *loop) (ok bool, err error) {
 	case len(l.counts.parts) > 0:
 		var rendered bool
 		if w.text, rendered = l.counts.render(w, w.text[:0], asIs); !rendered {
-			return false, errMissing
+			return false, w.missing()
 		}
 		from, to, ok := countOf(string(w.text))
 		if !ok {

@@ -163,7 +163,7 @@ func (o *requestOp) texts() []*text {
 // render renders the request of o and leaves it in w.out. It reports false if a value is missing, or
 // what was rendered cannot be sent.
 func (w *walk) render(o *requestOp) bool {
-	w.created, w.all, w.hops = drawn{}, drawn{}, 0
+	w.created, w.all = drawn{}, drawn{}
 	if o.sequence {
 		w.count()
 	}

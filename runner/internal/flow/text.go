@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"loadkms/runner/internal/fake"
 	"loadkms/scenarios"
 )
 
@@ -18,8 +19,9 @@ type part struct {
 	mode  scenarios.Mode
 	text  string // of constant text
 	ref   ref    // of a variable
-	fake  fakeData
-	least int64 // of $randomNumber; the length of $randomString
+	fake  func(f *fake.Faker, args []string) string
+	args  []string // of fake
+	least int64    // of $randomNumber; the length of $randomString
 	most  int64
 }
 
@@ -123,8 +125,8 @@ func callPart(in scenarios.Part) (p part, problem string) {
 	p = part{mode: in.Mode}
 	var ok bool
 	if p.hole, ok = holes[in.Call]; !ok {
-		if p.fake, ok = fakeOf(in.Call, in.Args); ok {
-			p.hole = fakeHole
+		if p.fake, ok = fake.Func(in.Call); ok {
+			p.hole, p.args = fakeHole, in.Args
 			return p, ""
 		}
 		return p, fmt.Sprintf("unknown function %q", in.Call)
@@ -228,10 +230,11 @@ func (t *text) render(w *walk, b []byte, where place) ([]byte, bool) {
 			b = appendHex(b, w.dice.Uint64(), 16)
 			b = append(appendHex(append(b, '-'), w.dice.Uint64()|1, 16), "-01"...)
 		case fakeHole:
-			b = append(b, p.fake(w.fake)...)
+			b = append(b, p.fake(w.fake, p.args)...)
 		}
 		if !ok {
 			if where != inLog {
+				w.lack = p
 				return b, false
 			}
 			b = append(b, "undefined"...)

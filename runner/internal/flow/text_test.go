@@ -3,8 +3,12 @@ package flow
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -284,4 +288,159 @@ func FuzzURLs(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Templates render what a slow and simple reading of them says, whatever their variables hold.
+func TestTemplatesAgainstASlowReading(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	dice := rand.New(rand.NewPCG(seed, 0))
+	alphabet := []rune("ab \"\\\n\t\x00\x7f/%&=+#?~é日\u2028😀{}")
+	word := func() string {
+		s := make([]rune, dice.IntN(8))
+		for i := range s {
+			s[i] = alphabet[dice.IntN(len(alphabet))]
+		}
+		return string(s)
+	}
+	for range 3000 {
+		var variables []scenarios.Variable
+		var texts []string
+		var typed []any
+		for i := range 1 + dice.IntN(3) {
+			v := word()
+			var as any = v
+			switch dice.IntN(4) {
+			case 0:
+				as = dice.Int64()>>dice.IntN(63) - 5
+				v = fmt.Sprint(as)
+			case 1:
+				as = dice.IntN(2) == 0
+				v = fmt.Sprint(as)
+			}
+			variables = append(variables, scenarios.Variable{Name: fmt.Sprint("v", i), Values: []string{v}, Typed: []any{as}})
+			texts, typed = append(texts, v), append(typed, as)
+		}
+		mode := scenarios.Mode(dice.IntN(4))
+		in := scenarios.Template{Source: "x"}
+		want := ""
+		for range 1 + dice.IntN(5) {
+			if dice.IntN(2) == 0 {
+				s := word()
+				in.Parts = append(in.Parts, scenarios.Part{Text: s})
+				want += s
+				continue
+			}
+			i := dice.IntN(len(texts))
+			in.Parts = append(in.Parts, scenarios.Part{Var: fmt.Sprint("v", i), Mode: mode})
+			switch mode {
+			case scenarios.Plain:
+				want += texts[i]
+			case scenarios.FormString:
+				want += url.QueryEscape(texts[i])
+			case scenarios.JSONValue:
+				want += slowJSON(typed[i])
+			case scenarios.JSONString:
+				want += strings.TrimSuffix(strings.TrimPrefix(slowJSON(texts[i]), `"`), `"`)
+			}
+		}
+		if got := rendered(t, in, variables); got != want {
+			t.Fatalf("seed %d: %+v with %q: got %q, want %q", seed, in.Parts, texts, got, want)
+		}
+	}
+}
+
+// slowJSON is JSON with everything as it is that may be.
+func slowJSON(v any) string {
+	s, ok := v.(string)
+	if !ok {
+		return fmt.Sprint(v)
+	}
+	out := `"`
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			out += `\` + string(r)
+		case r == '\n':
+			out += `\n`
+		case r == '\t':
+			out += `\t`
+		case r < ' ':
+			out += fmt.Sprintf(`\u%04x`, r)
+		default:
+			out += string(r)
+		}
+	}
+	return out + `"`
+}
+
+// What a hole of $template holds is a template itself; and so is what a function makes of a request.
+func TestTemplatesInVariables(t *testing.T) {
+	vars := []scenarios.Variable{{Name: "greeting", Values: []string{`hi "{{ name }}", {{ $randomNumber(4, 4) }}{{ nobody }}`}}, {Name: "name", Values: []string{"Ada"}}}
+	for _, c := range []struct {
+		mode scenarios.Mode
+		want string
+	}{
+		{scenarios.Plain, `hi "Ada", 4undefined Ada`}, {scenarios.JSONString, `hi \"Ada\", 4undefined Ada`}, {scenarios.FormString, "hi+%22Ada%22%2C+4undefined Ada"},
+		{scenarios.JSONValue, `"hi \"Ada\", 4undefined" "Ada"`},
+	} {
+		equal(t, "rendered", rendered(t, template(c.mode, "{{ $template(greeting) }} {{ name }}"), vars), c.want)
+	}
+	for _, c := range []struct {
+		mode       scenarios.Mode
+		text, want string
+	}{
+		{scenarios.JSONValue, `{"a":"{{ n }}","b":"no. {{ n }}","c":"{{ q }}","d":"x{{ q }}","e":"{{ none }}"}`, `{"a":5,"b":"no. 5","c":"\"","d":"x\"","e":null}`},
+		{scenarios.Plain, `{{n}}{{ q }}{{`, `5"{{`}, {scenarios.FormString, "a={{ q }}", "a=%22"},
+	} {
+		got := fillHoles(c.text, c.mode, func(hole string, mode scenarios.Mode) (string, bool) {
+			v, ok := map[string]value{"n": valueOf("5", int64(5)), "q": valueOf(`"`, `"`)}[hole]
+			return v.as(mode), ok
+		})
+		equal(t, "filled", got, c.want)
+	}
+}
+
+func TestBuiltInVariables(t *testing.T) {
+	t.Setenv("LOADKMS_TEST_REGION", "eu-west-2")
+	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	play := func(seed uint64) (users, tests []string) {
+		s := script(post("/", `{{ $uuid }} {{ $uuid }} {{ $uuid() }} {{ $testId }} {{ $scenarioFile }} {{ $env.LOADKMS_TEST_REGION }} {{ $processEnvironment.LOADKMS_TEST_REGION }}`))
+		s.Scenarios[0].Flow[0].Body = template(scenarios.Plain, s.Scenarios[0].Flow[0].Body.Source)
+		u, _ := walker(t, s)
+		u.program.seed = seed
+		for seq := range uint64(3) {
+			u.begin(ticketOf(seq))
+			f := strings.Fields(string(u.walk.out.body))
+			equal(t, "the rest", f[4:], []string{"test.yaml", "eu-west-2", "eu-west-2"})
+			if f[0] != f[1] || f[0] == f[2] || !uuid.MatchString(f[0]) || !uuid.MatchString(f[2]) || !uuid.MatchString(f[3]) {
+				t.Errorf("got %q", f)
+			}
+			users, tests = append(users, f[0], f[2]), append(tests, f[3])
+		}
+		return users, tests
+	}
+	users, tests := play(1)
+	again, _ := play(1)
+	other, _ := play(2)
+	equal(t, "the same seed", again, users)
+	if slices.Equal(other, users) || tests[0] != tests[2] {
+		t.Error("another seed made the same, or the test has two names")
+	}
+	slices.Sort(users)
+	equal(t, "different users", len(slices.Compact(users)), 6)
+	_, err := Compile(script(get("/{{ $env.LOADKMS_NO_SUCH }}")), Options{Target: "http://h"})
+	if err == nil || !strings.Contains(err.Error(), `test.yaml:3:5: the process has no environment variable "LOADKMS_NO_SUCH"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Functions of fake data are called by Artillery's names, and are seeded like everything else.
+func TestFakeDataByName(t *testing.T) {
+	const body = `{"a":{{ $internetEmail() }},"b":{{ $stringAlphanumeric(12) }},"c":{{ $personFirstName() }}}`
+	first := rendered(t, template(scenarios.JSONValue, body), nil)
+	var v struct{ A, B, C string }
+	if err := json.Unmarshal([]byte(first), &v); err != nil || !strings.Contains(v.A, "@") || len(v.B) != 12 || v.C == "" {
+		t.Errorf("got %s: %v", first, err)
+	}
+	equal(t, "the same seed", rendered(t, template(scenarios.JSONValue, body), nil), first)
 }

@@ -14,7 +14,7 @@ func (w *walk) pause(o *op) (time.Duration, error) {
 	if len(o.text.parts) > 0 {
 		var ok bool
 		if w.text, ok = o.text.render(w, w.text[:0], asIs); !ok {
-			return 0, errMissing
+			return 0, w.missing()
 		}
 		if d, ok = durationOf(string(w.text)); !ok {
 			return 0, &unreadableError{"a duration", string(w.text)}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/brianvoe/gofakeit/v7"
@@ -51,6 +52,7 @@ type walk struct {
 	doomed   bool    // the present request failed: once functions have looked at its answer, it is over
 	failing  bool    // it is at what is called after a flow that did not end well
 	why      string  // the present request failed
+	lack     *part   // the hole that had no value when something could not be rendered
 
 	number   uint64 // last number of $sequence()
 	sequence uint64 // last number it used of those it was dealt
@@ -211,6 +213,8 @@ func (w *walk) called(err error) action {
 	w.takeVariables()
 	switch {
 	case err != nil && w.failing: // it cannot fail once more
+	case err != nil && w.doomed: // nor can its request
+		return w.over()
 	case err != nil:
 		w.why = err.Error()
 		return giveUp
@@ -236,7 +240,19 @@ func (w *walk) resume() action {
 	return w.run()
 }
 
-var errMissing = errors.New("a variable it needs has no value")
+// missing says what was missing when something could not be rendered.
+func (w *walk) missing() error {
+	switch p := w.lack; {
+	case p == nil:
+		return errors.New("what was rendered cannot be sent")
+	case p.hole != variableHole && p.hole != templateHole:
+		return errors.New("no record that was created is left to read")
+	case p.ref < 0:
+		return errors.New("a variable of a loop has no value")
+	default:
+		return fmt.Errorf("the variable %q has no value", strings.Join(w.user.program.parts[p.ref], "."))
+	}
+}
 
 // An unreadableError is a text that was to be something else.
 type unreadableError struct{ want, got string }
@@ -310,11 +326,12 @@ func (w *walk) run() action {
 			}
 			w.pc++
 		case requests:
+			w.why, w.lack = "", nil
 			w.prepare(op.step)
 			if w.render(op.request) {
 				return send
 			}
-			err = errMissing
+			err = w.missing()
 		}
 		if err != nil {
 			w.why = err.Error()
@@ -383,6 +400,8 @@ func (w *walk) begin(op *op) {
 	w.pc, w.end, w.sequence = b.from, b.to, f.sequence+b.sequence
 	w.number, w.reserved = w.sequence, min(w.sequence+b.sequences, w.parent.reserved)
 	w.created, w.all = drawn{}, drawn{}
+	w.doomed = false
+	w.settle()
 }
 
 // another goes to the next branch, and returns false if there is none, or one has failed.
@@ -405,7 +424,7 @@ func (w *walk) joined() {
 
 // prepare begins the sample of a request.
 func (w *walk) prepare(step int) {
-	w.why = ""
+	w.hops = 0
 	w.sample = measure.Sample{Step: step, Phase: w.user.phase, Intended: w.intended, Arrival: w.user.fresh}
 	w.user.fresh = w.user.fresh && step < 0
 }
@@ -426,11 +445,13 @@ func (w *walk) ended(class result.Class, at time.Duration) action {
 	if !w.doomed && class == result.OK && !w.op().request.after {
 		w.settle()
 	}
-	if class != result.OK && !w.doomed {
+	if class != result.OK {
 		if w.why == "" {
 			w.why = class.String()
 		}
-		return w.over()
+		if !w.doomed {
+			return w.over()
+		}
 	}
 	w.intended = at
 	w.pc++
