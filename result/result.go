@@ -296,7 +296,7 @@ type Generator struct {
 	Cut        uint64        `json:"cut"`                  // requests in flight when the run was ended
 	Unfinished uint64        `json:"unfinished,omitempty"` // flows the end of the run cut short: by such a request, or in think time
 	Users      int           `json:"users"`                // most virtual users alive at once
-	Lateness   Distribution  `json:"lateness"`             // sent − intended, of arrivals: our fault
+	Lateness   Distribution  `json:"lateness"`             // from the intended start until a user got to it, of arrivals: our fault
 	LateLimit  time.Duration `json:"lateLimit"`            // lateness at p99 beyond which the run proves nothing; 0 means 10ms
 	GCPause    time.Duration `json:"gcPause"`              // all the collector's pauses together
 	GCCycles   uint64        `json:"gcCycles,omitempty"`   // how often the collector ran
