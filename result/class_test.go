@@ -176,7 +176,7 @@ func TestRunRoundTrip(t *testing.T) {
 		Events: []Event{{At: 1, Kind: FaultBroken, Fault: 0, Detail: "d"}},
 		Faults: []Fault{{Name: "f", Breaking: 1, Restored: Never, Stuck: &Stuck{"e", "c"}, Steps: []Anatomy{{Class: Timeout, Grace: Never}}}},
 		Generator: Generator{Due: 3, Sent: 3, Cut: 1, Unfinished: 2, Driver: "portable", Loops: 2, Files: 3, FilesLimit: 4,
-			Ports: 5, PortsLimit: 6, GCCycles: 7, Limits: []string{"had 3 of 4 files open"}},
+			Ports: 5, PortsLimit: 6, GCCycles: 7, Lacks: map[string]uint64{"open files": 8}, Limits: []string{"had 3 of 4 files open"}},
 		Verdict: Verdict{Outcome: Fail, Stuck: true, Reasons: []string{"r"}, Checks: []Check{{Name: "c", Fault: -1, Outcome: Pass}}},
 	}
 	text, err := json.Marshal(run)

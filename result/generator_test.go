@@ -45,6 +45,7 @@ func TestExhausted(t *testing.T) {
 		{"less than that", Generator{Files: 1015, FilesLimit: 1024}, true},
 		{"one of a few left", Generator{Files: 9, FilesLimit: 10}, false},
 		{"none of a few left", Generator{Files: 10, FilesLimit: 10}, true},
+		{"a request that could not be sent", Generator{Lacks: map[string]uint64{"local ports": 1}}, true},
 		{"ports", Generator{Ports: 28_232, PortsLimit: 28_232}, true},
 	} {
 		if got := c.g.Exhausted(); got != c.want {

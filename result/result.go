@@ -296,7 +296,7 @@ type Generator struct {
 	Cut        uint64        `json:"cut"`                  // requests in flight when the run was ended
 	Unfinished uint64        `json:"unfinished,omitempty"` // flows the end of the run cut short: by such a request, or in think time
 	Users      int           `json:"users"`                // most virtual users alive at once
-	Lateness   Distribution  `json:"lateness"`             // sent − intended, of arrivals: our fault
+	Lateness   Distribution  `json:"lateness"`             // from the intended start until a user got to it, of arrivals: our fault
 	LateLimit  time.Duration `json:"lateLimit"`            // lateness at p99 beyond which the run proves nothing; 0 means 10ms
 	GCPause    time.Duration `json:"gcPause"`              // all the collector's pauses together
 	GCCycles   uint64        `json:"gcCycles,omitempty"`   // how often the collector ran
@@ -308,6 +308,8 @@ type Generator struct {
 	FilesLimit int           `json:"filesLimit,omitempty"` // how many may be; 0 if that is not known
 	Ports      int           `json:"ports,omitempty"`      // most local ports in use at once; 0 if that is not known
 	PortsLimit int           `json:"portsLimit,omitempty"` // how many there are; 0 if that is not known
+	// Lacks is how many requests could not be sent for want of "open files" or "local ports".
+	Lacks map[string]uint64 `json:"lacks,omitempty"`
 	// Limits names every limit of the generator that was hit, each with its numbers, in words that go on
 	// after "the load generator ".
 	Limits []string `json:"limits,omitempty"`
@@ -316,7 +318,7 @@ type Generator struct {
 // Exhausted reports whether the generator ran out of files or ports, so that requests may have failed for
 // want of them and not by the target's fault.
 func (g Generator) Exhausted() bool {
-	return Scarce(g.Files, g.FilesLimit) || Scarce(g.Ports, g.PortsLimit)
+	return len(g.Lacks) > 0 || Scarce(g.Files, g.FilesLimit) || Scarce(g.Ports, g.PortsLimit)
 }
 
 // Scarce reports whether less than a hundredth of limit is left. A limit of 0 is none.

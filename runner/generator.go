@@ -10,6 +10,7 @@ func (c *conductor) generator() result.Generator {
 		Lateness:  c.recorder.Lateness(),
 		LateLimit: c.o.Script.Config.MaxLateness,
 		Driver:    "portable",
+		Lacks:     c.recorder.Lacks(),
 	}
 	c.health.report(c.health.look(c.now()), &g)
 	return g

@@ -2,8 +2,10 @@ package runner
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"loadkms/result"
@@ -108,6 +110,9 @@ func (h *health) report(now spending, g *result.Generator) {
 	}
 	if result.Scarce(g.Ports, g.PortsLimit) {
 		hit("used %d of %d local ports", g.Ports, g.PortsLimit)
+	}
+	for _, limit := range slices.Sorted(maps.Keys(g.Lacks)) {
+		hit("had no %s left for %d of its requests", limit, g.Lacks[limit])
 	}
 	if h.longest >= saturation {
 		hit("had all of its processors (%d) busy for %s", g.Processors, h.longest.Round(time.Second))

@@ -59,9 +59,10 @@ func TestResources(t *testing.T) {
 		h.files.look()
 		h.ports.look()
 	}
-	var g result.Generator
+	g := result.Generator{Lacks: map[string]uint64{"open files": 50, "local ports": 1}}
 	h.report(spending{}, &g)
-	want := []string{"had 995 of 1000 files and sockets open (ulimit -n)", "used 28000 of 28232 local ports"}
+	want := []string{"had 995 of 1000 files and sockets open (ulimit -n)", "used 28000 of 28232 local ports",
+		"had no local ports left for 1 of its requests", "had no open files left for 50 of its requests"}
 	if !slices.Equal(g.Limits, want) || !g.Exhausted() || g.Files != 995 {
 		t.Errorf("got %q, want %q (%+v)", g.Limits, want, g)
 	}

@@ -52,6 +52,16 @@ func consistent(t *testing.T, run *result.Run) {
 	for _, s := range run.Steps {
 		totals += s.Classes.Total()
 	}
+	var phases, shares uint64
+	for _, p := range run.Phases {
+		phases += p.Due
+		for _, s := range p.Steps {
+			shares += s.Classes.Total()
+		}
+	}
+	if phases != due || shares != totals {
+		t.Errorf("phases hold %d arrivals of %d, and %d requests of %d", phases, due, shares, totals)
+	}
 	for i, s := range run.Spans {
 		if i > 0 && s.From != run.Spans[i-1].To || s.To < s.From {
 			t.Errorf("span %d lies from %v to %v, after one to %v", i, s.From, s.To, run.Spans[max(i-1, 0)].To)
@@ -608,6 +618,10 @@ func TestRunRefusesBeforeAnythingIsSent(t *testing.T) {
 		{name: "after the load", script: script(at(60*s, 5*s)), want: "begins 1m0s into the run, and the load ends after 1m0s (x.yaml:20:5)"},
 		{name: "no target for a fault", script: script(at(10*s, 5*s)), change: func(w *world) { w.options.Faults = nil }, want: "1 faults and there are 0 targets"},
 		{name: "no journal", script: script(at(10*s, 5*s)), change: func(w *world) { w.options.Bracket.Journal = nil }, want: "no journal"},
+		{name: "a condition nobody can evaluate", script: script(), want: "x.yaml:7:9: the condition \"1 +\" cannot be evaluated",
+			change: func(w *world) {
+				w.options.Script.Config.Conditions = []scenarios.Condition{{Pos: scenarios.Pos{File: "x.yaml", Line: 7, Col: 9}, Source: "1 +"}}
+			}},
 		{name: "no URL", script: script(), change: func(w *world) { w.options.Target = "http://u:secret@a b" }, want: "the target is not a URL"},
 		{name: "another scheme", script: script(), change: func(w *world) { w.options.Target = "ftp://u:secret@a/" }, want: `"ftp://u:xxxxx@a/" is not an http or https URL`},
 	} {

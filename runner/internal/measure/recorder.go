@@ -31,6 +31,7 @@ type Recorder struct {
 	Satisfied time.Duration
 
 	custom custom
+	lacks  lacks
 	shards []*Shard
 	steps  []result.Step // their names only
 	span   atomic.Uint32 // index of the present span
