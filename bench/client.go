@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"strings"
 	"time"
 )
 
@@ -14,7 +17,8 @@ type load struct {
 	rate    int    // arrivals a second; 0: closed loop over 64 connections
 	lasts   time.Duration
 	feature feature
-	limit   int // of connections, or of what the client has instead; 0: none
+	limit   int    // of connections, or of what the client has instead; 0: none
+	local   string // a loopback address nobody else has used as a client
 }
 
 // connections is how many a closed loop has.
@@ -38,6 +42,7 @@ type outcome struct {
 	response  quantiles  // as the client tells it; zero: it does not
 	usage     usage
 	server    float64 // share of the time its core was busy
+	others    float64 // share of all cores' time that went neither to the client nor to the server
 	why       string  // what went wrong, in a few words
 }
 
@@ -62,18 +67,16 @@ const lateAllowed = 10 * time.Millisecond
 // held says why the rate was not held truthfully, or "".
 func (o outcome) held(l load) string {
 	switch {
-	case o.why != "":
-		return o.why
 	case o.dropped > 0:
 		return fmt.Sprintf("dropped %d", o.dropped)
 	case o.bad > 0:
-		return fmt.Sprintf("%d failed", o.bad)
+		return strings.TrimSuffix(fmt.Sprintf("%d failed: %s", o.bad, o.why), ": ")
 	case o.rate(l) < 0.99*float64(l.rate):
 		return fmt.Sprintf("%.0f/s only", o.rate(l))
 	case o.late != nil && o.late.P99 >= lateAllowed:
 		return fmt.Sprintf("lateness p99 %s", short(o.late.P99))
 	}
-	return ""
+	return o.why
 }
 
 // dominates says what the rate, or the cost, is due to.
@@ -88,8 +91,10 @@ func (o outcome) dominates() string {
 		return "server"
 	case busy >= 0.9:
 		return "client: " + by
+	case o.others >= 0.1:
+		return fmt.Sprintf("other processes (%s of the cores); client: %s", percent(o.others), by)
 	}
-	return "waiting; client's CPU: " + by
+	return "waiting; client: " + by
 }
 
 // A client is a load generator: how to ask it for a load, and how to understand what it says.
@@ -99,12 +104,11 @@ type client struct {
 	command func(l load, dir string) (args, env []string)
 	// read makes an outcome of what the client printed and left in dir. Usage and server are not its business.
 	read func(l load, stdout []byte, dir string) (outcome, error)
+	// finish is how long it may take after its load; default 20s.
+	finish time.Duration
 }
 
 var errNotInstalled = errors.New("not installed")
-
-// start is how long a client may take besides its load: Node.js has much to read.
-const start = 20 * time.Second
 
 // measure runs c once. An error means that there is nothing to show; an outcome may still be a bad one.
 func (b *bench) measure(ctx context.Context, c client, l load, attend func(context.Context, *os.Process)) (outcome, error) {
@@ -115,20 +119,24 @@ func (b *bench) measure(ctx context.Context, c client, l load, attend func(conte
 	if err != nil {
 		return outcome{}, err
 	}
+	// The ports of a client that dialed too often are not free again for a minute, and a client that binds its
+	// socket first, as vegeta does, would suffer from what the one before it did.
+	n := b.runs.Add(1)
+	l.local = fmt.Sprintf("127.%d.%d.2", 1+n/250, n%250)
 	args, env := c.command(l, dir)
-	before, err := cpuOf(b.server.cmd.Process.Pid)
+	before, err := b.look()
 	if err != nil {
-		return outcome{}, fmt.Errorf("watch the server: %w", err)
+		return outcome{}, err
 	}
 	stdout, u, ended := b.run(ctx, child{
-		command: append([]string{b.tools[c.tool]}, args...), env: env, limit: l.lasts + start, attend: attend,
+		command: append([]string{b.tools[c.tool]}, args...), env: env, limit: l.lasts + cmp.Or(c.finish, 20*time.Second), attend: attend,
 	})
 	if ctx.Err() != nil {
 		return outcome{}, context.Cause(ctx)
 	}
-	after, err := cpuOf(b.server.cmd.Process.Pid)
+	after, err := b.look()
 	if err != nil {
-		return outcome{}, fmt.Errorf("watch the server: %w", err)
+		return outcome{}, err
 	}
 	o, err := c.read(l, stdout, dir)
 	if err != nil {
@@ -138,6 +146,8 @@ func (b *bench) measure(ctx context.Context, c client, l load, attend func(conte
 		return outcome{}, err
 	}
 	o.usage = u
-	o.server = (after - before).Seconds() / max(o.took, l.lasts).Seconds()
+	server := after.server - before.server
+	o.server = server.Seconds() / max(o.took, l.lasts).Seconds()
+	o.others = max((after.all-before.all-server-u.cpu()).Seconds(), 0) / (u.took.Seconds() * float64(runtime.NumCPU()))
 	return o, os.RemoveAll(dir)
 }

@@ -18,7 +18,7 @@ func (b *bench) users(ctx context.Context) error {
 	const most = 100_000
 	l := load{url: b.server.url, rate: most / int(arrive.Seconds()), lasts: arrive + 20*time.Second}
 	if b.quick {
-		l.lasts = arrive + 11*time.Second // all have arrived before the first goes on
+		l.lasts = arrive + 11*time.Second // longer than all take to arrive
 	}
 	fmt.Fprintf(b.say, "%d virtual users think for %v\n", most, l.lasts-arrive)
 	t := table{
@@ -31,7 +31,7 @@ func (b *bench) users(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	if e.err = err; err != nil {
-		t.add(e.name, e.missing())
+		t.addMissing(&e)
 		return t.print(b.out)
 	}
 	t.add(e.name, mebibytes(memory(o)), fmt.Sprintf("%.1f KiB", memory(o)/1024/most), whole(float64(o.bad)), whole(float64(o.dropped)), short(o.usage.cpu()))
@@ -68,7 +68,7 @@ func (b *bench) stop(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			t.add("loadkms", (&entry{err: err}).missing())
+			t.addMissing(&entry{name: "loadkms", err: err})
 			return t.print(b.out)
 		}
 		at, err := lastMoment(b.server.log)

@@ -37,9 +37,10 @@ func (b *bench) highest(ctx context.Context) error {
 		if err := b.search(ctx, s); err != nil {
 			return err
 		}
+	}
+	for _, s := range searches {
 		if s.err != nil {
-			missing := entry{err: s.err}
-			t.add(s.name, missing.missing())
+			t.addMissing(&entry{name: s.name, err: s.err})
 			continue
 		}
 		lateness := "–"
@@ -68,11 +69,11 @@ func over(s, other *search) float64 {
 const tooFast = 1 << 20
 
 // search doubles the rate until it is not held, or halves it until it is, and then halves the gap until it is under a
-// tenth, or a quarter if it must be quick.
+// tenth; if it must be quick, not at all.
 func (b *bench) search(ctx context.Context, s *search) error {
 	close := 1.1
 	if b.quick {
-		close = 1.25
+		close = 2
 	}
 	fails := 0 // lowest rate that is not held; 0: none known
 	for rate := s.from; rate > 0 && rate < tooFast; {
@@ -113,10 +114,10 @@ func rounded(n int) int {
 	return int(math.Round(float64(n)/unit) * unit)
 }
 
-// hold says why s does not hold a rate, or "". It tries twice, since the machine may have had something else to do.
+// hold says why s does not hold a rate, or "". It tries twice unless it must be quick, since the machine may have had something else to do.
 func (b *bench) hold(ctx context.Context, s *search, rate int) (why string, o outcome, err error) {
 	l := load{url: b.server.url, rate: rate, lasts: min(b.lasts(), highestLasts), feature: s.feature}
-	for range 2 {
+	for range b.rounds()/2 + 1 {
 		o, s.err = b.measure(ctx, s.client, l, nil)
 		if ctx.Err() != nil {
 			return "", o, context.Cause(ctx)
@@ -125,7 +126,7 @@ func (b *bench) hold(ctx context.Context, s *search, rate int) (why string, o ou
 			return s.err.Error(), o, nil
 		}
 		why = o.held(l)
-		fmt.Fprintf(b.say, "%s at %d/s: %s\n", s.name, rate, orHeld(why))
+		fmt.Fprintf(b.say, "%s at %d/s: %s (others used %s of the cores)\n", s.name, rate, orHeld(why), percent(o.others))
 		if why == "" {
 			break
 		}

@@ -57,7 +57,7 @@ var loadkms = client{
 // thinkers is loadkms with as many virtual users as l.rate × 10, who arrive within 10 s and think for as long as l.lasts
 // has left.
 var thinkers = client{
-	name: "loadkms", tool: "loadkms",
+	name: "loadkms", tool: "loadkms", finish: 90 * time.Second,
 	command: func(l load, dir string) ([]string, []string) {
 		return []string{
 			"run", "--quiet", "--output", filepath.Join(dir, "run"), "--target", l.url, "--seed", "1",

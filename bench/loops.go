@@ -6,6 +6,17 @@ import (
 	"time"
 )
 
+// company says how much the machine was shared, below a table.
+func company(entries []*entry) string {
+	var all []float64
+	for _, e := range entries {
+		if e.measured() {
+			all = append(all, e.median(func(o outcome) float64 { return o.others }))
+		}
+	}
+	return "Meanwhile other processes used " + percent(median(all)) + " of the cores (median)."
+}
+
 // The figures a run of a client is compared by.
 func cpu(o outcome) float64    { return float64(o.perRequest()) }
 func memory(o outcome) float64 { return float64(o.usage.memory) }
@@ -53,7 +64,7 @@ func (b *bench) closed(ctx context.Context) error {
 	rate := achieved(l)
 	for _, e := range entries {
 		if !e.measured() {
-			t.add(e.name, e.missing())
+			t.addMissing(e)
 			continue
 		}
 		t.add(e.name, whole(e.median(rate)), times(e.ratio(theirs, rate)), times(ours.ratio(e, rate)),
@@ -66,6 +77,7 @@ func (b *bench) closed(ctx context.Context) error {
 	if ours.measured() && ourFlow.measured() {
 		b.figures["full flow over plain"] = max(ourFlow.median(cpu)-ours.median(cpu), 1) // 0 would be "not measured"
 	}
+	t.notes = append(t.notes, company(entries))
 	return t.print(b.out)
 }
 
@@ -111,7 +123,7 @@ func (b *bench) openAt(ctx context.Context, rate int) error {
 	}
 	for _, e := range entries {
 		if !e.measured() {
-			t.add(e.name, e.missing())
+			t.addMissing(e)
 			continue
 		}
 		count := func(f func(outcome) uint64) string {
@@ -133,5 +145,6 @@ func (b *bench) openAt(ctx context.Context, rate int) error {
 		b.figures["memory"+name] = ours.median(memory)
 	}
 	b.figures["CPU on a grid to vegeta"+name] = coarse.ratio(theirs, cpu)
+	t.notes = append(t.notes, company(entries))
 	return t.print(b.out)
 }

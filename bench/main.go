@@ -1,6 +1,6 @@
 // Command bench measures loadkms beside its peers, on one machine, on loopback, and prints Markdown. `make bench`
-// installs the peers and runs it from the top of the repository; -quick takes two minutes or three instead of ten
-// or so, and is rougher.
+// installs the peers and runs it from the top of the repository; -quick takes three minutes instead of ten or
+// more, and is rougher.
 //
 // What is measured
 //
@@ -27,8 +27,8 @@
 //     about an overloaded server, or about themselves, is too good. Lateness of vegeta is worked out from its hits'
 //     numbers (see bench/vegeta); the others do not tell.
 //   - "What dominates" is read off the processes' times: the server, if it was busy 95 % of the time; else, if the client was
-//     for 90 %, the kernel on its behalf or its own code, whichever took more. "Waiting" means that neither was: there was
-//     nothing to do, or others used the machine.
+//     for 90 %, the kernel on its behalf or its own code, whichever took more; else the other processes, if they used a
+//     tenth of the cores: such figures are worth little. "Waiting" means that there was nothing to do.
 //   - A client that is not installed has a row that says so. k6 is under the AGPL and is not installed by peers.sh; the k6 in
 //     the PATH is used, if there is one.
 package main
@@ -46,6 +46,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -64,6 +65,7 @@ type bench struct {
 	quick   bool
 	dir     string            // for everything that is written; removed at the end
 	tools   map[string]string // name → path, of those that are there
+	runs    atomic.Int64      // of clients, begun so far
 	server  *server
 	out     io.Writer // Markdown
 	say     io.Writer // progress

@@ -46,12 +46,14 @@ func describe(l load) string {
 // measured reports whether there are figures.
 func (e *entry) measured() bool { return e.err == nil && len(e.outcomes) > 0 }
 
-// missing says in a cell's length why there are none.
-func (e *entry) missing() string {
+// addMissing gives e, which has no figures, its row, and the reason a line below the table.
+func (t *table) addMissing(e *entry) {
 	if errors.Is(e.err, errNotInstalled) {
-		return errNotInstalled.Error()
+		t.add(e.name, errNotInstalled.Error())
+		return
 	}
-	return fmt.Sprintf("no result: %v", e.err)
+	t.add(e.name, "no result")
+	t.notes = append(t.notes, fmt.Sprintf("No result of %s: %v.", e.name, e.err))
 }
 
 // median is the median over the rounds of what f says.

@@ -64,7 +64,7 @@ func (b *bench) truth(ctx context.Context) error {
 		}
 		for _, w := range wave {
 			if w.err != nil {
-				t.add(w.name, w.missing())
+				t.addMissing(&w.entry)
 				all = all && w.client.tool != loadkms.tool
 				continue
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,7 @@ var vegeta = client{
 		if l.rate == 0 {
 			workers = connections
 		}
-		return []string{"-url", l.url, "-rate", strconv.Itoa(l.rate), "-lasts", l.lasts.String(), "-workers", strconv.Itoa(workers)}, nil
+		return []string{"-url", l.url, "-rate", strconv.Itoa(l.rate), "-lasts", l.lasts.String(), "-workers", strconv.Itoa(workers), "-local", l.local}, nil
 	},
 	read: func(l load, stdout []byte, _ string) (outcome, error) {
 		var r struct {
@@ -27,7 +28,7 @@ var vegeta = client{
 		if err := json.Unmarshal(stdout, &r); err != nil {
 			return outcome{}, fmt.Errorf("read what vegeta says: %w", err)
 		}
-		o := outcome{good: r.Good, bad: r.Requests - r.Good, took: r.Took, response: r.Latency, why: r.Error}
+		o := outcome{good: r.Good, bad: r.Requests - r.Good, took: r.Took, response: r.Latency, why: r.Error[strings.LastIndex(r.Error, ": ")+1:]}
 		if l.rate > 0 {
 			o.late = &r.Lateness
 		}

@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
@@ -52,13 +53,18 @@ func attack(args []string, stdout io.Writer) error {
 	rate := flags.Int("rate", 0, "hits a second; 0: as many as the workers can")
 	lasts := flags.Duration("lasts", 5*time.Second, "how long")
 	workers := flags.Uint64("workers", 0, "most workers; 0: without limit")
+	local := flags.String("local", "0.0.0.0", "the address to send from")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *url == "" {
 		return errors.New("-url is missing")
 	}
-	options := []func(*vegeta.Attacker){vegeta.Timeout(10 * time.Second)}
+	from, err := net.ResolveIPAddr("ip", *local)
+	if err != nil {
+		return fmt.Errorf("-local: %w", err)
+	}
+	options := []func(*vegeta.Attacker){vegeta.Timeout(10 * time.Second), vegeta.LocalAddr(*from)}
 	if *workers > 0 {
 		options = append(options, vegeta.Workers(*workers), vegeta.MaxWorkers(*workers))
 	}
