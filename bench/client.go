@@ -50,7 +50,15 @@ type quantiles struct{ P50, P95, P99, P999 time.Duration }
 
 // rate is good answers a second.
 func (o outcome) rate(l load) float64 {
-	return float64(o.good) / max(o.took, l.lasts).Seconds()
+	return float64(o.good) / o.stretch(l).Seconds()
+}
+
+// stretch is how long it was at work: for as long as its arrivals came, if not longer.
+func (o outcome) stretch(l load) time.Duration {
+	if l.rate == 0 {
+		return max(o.took, time.Millisecond)
+	}
+	return max(o.took, l.lasts)
 }
 
 // perRequest is the client's CPU time for one good answer.
@@ -147,7 +155,7 @@ func (b *bench) measure(ctx context.Context, c client, l load, attend func(conte
 	}
 	o.usage = u
 	server := after.server - before.server
-	o.server = server.Seconds() / max(o.took, l.lasts).Seconds()
+	o.server = server.Seconds() / o.stretch(l).Seconds()
 	o.others = max((after.all-before.all-server-u.cpu()).Seconds(), 0) / (u.took.Seconds() * float64(runtime.NumCPU()))
 	return o, os.RemoveAll(dir)
 }

@@ -57,6 +57,26 @@ var (
 	}
 )
 
+// loop is the event loop of loadkms alone, without users, schedule and recording, as a benchmark of its package: what
+// the engine costs beyond is the difference.
+var loop = client{
+	name: "loadkms, loop alone", tool: "loop",
+	command: func(l load, _ string) ([]string, []string) {
+		// A fixed number, so that the process's CPU time can be divided by it.
+		count := fmt.Sprintf("%dx", int(l.lasts.Seconds()*100_000))
+		return []string{"-test.run=^$", "-test.bench=^BenchmarkLoopClosed$", "-test.benchtime=" + count}, []string{"LOADKMS_BENCH_URL=" + l.url}
+	},
+	read: func(_ load, stdout []byte, _ string) (outcome, error) {
+		m := regexp.MustCompile(`BenchmarkLoopClosed\S*\s+(\d+)\s+([\d.]+) ns/op`).FindSubmatch(stdout)
+		if m == nil {
+			return outcome{}, fmt.Errorf("read the benchmark: %s", firstLine(stdout))
+		}
+		n, err1 := strconv.ParseUint(string(m[1]), 10, 64)
+		each, err2 := strconv.ParseFloat(string(m[2]), 64)
+		return outcome{good: n, took: time.Duration(float64(n) * each)}, errors.Join(err1, err2)
+	},
+}
+
 // counted reads a count of answers, how long they took if the pattern has a second group, and a count of bad ones.
 func counted(who string, stdout []byte, answers, bad string) (o outcome, err error) {
 	m := regexp.MustCompile(answers).FindSubmatch(stdout)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -52,6 +53,9 @@ func (b *bench) closed(ctx context.Context) error {
 		{name: "h2load (C)", client: h2load, load: l},
 		{name: "bombardier", client: bombardier, load: l},
 		{name: "k6", client: k6, load: l},
+	}
+	if b.tools[loop.tool] != "" {
+		entries = slices.Insert(entries, 3, &entry{name: loop.name, client: loop, load: l})
 	}
 	if err := b.paired(ctx, entries); err != nil {
 		return err

@@ -34,6 +34,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -173,7 +174,26 @@ func (b *bench) findTools(ctx context.Context, loadkms, peers string) error {
 	}
 	b.tools["loadkms"] = loadkms
 	b.tools["vegeta"] = filepath.Join(b.dir, "vegeta")
-	return build(ctx, b.tools["vegeta"], "./bench/vegeta")
+	if err := build(ctx, b.tools["vegeta"], "./bench/vegeta"); err != nil {
+		return err
+	}
+	return b.findLoop(ctx)
+}
+
+// findLoop builds the benchmark of the event loop, where there is one: it knows Linux only.
+func (b *bench) findLoop(ctx context.Context) error {
+	path := filepath.Join(b.dir, "loop")
+	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", path, "./runner/internal/client").CombinedOutput(); err != nil {
+		return fmt.Errorf("build the benchmarks of ./runner/internal/client: %w: %s", err, out)
+	}
+	list, err := exec.CommandContext(ctx, path, "-test.list", "^BenchmarkLoopClosed$").Output()
+	if err != nil {
+		return fmt.Errorf("list the benchmarks of ./runner/internal/client: %w", err)
+	}
+	if len(bytes.TrimSpace(list)) > 0 {
+		b.tools[loop.tool] = path
+	}
+	return nil
 }
 
 func build(ctx context.Context, to, pkg string) error {
