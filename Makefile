@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 30s
 NODE_CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loadkms/node
 
-.PHONY: help build run test race fuzz mutants crashtest golden docs lint bench bench-go bench-sandbox demo check node
+.PHONY: help build run test race fuzz mutants crashtest golden docs lint bench bench-quick bench-peers bench-go bench-sandbox demo check node
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,7 +47,14 @@ lint: ## gofmt, vet, module files tidy
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
-bench: bench-go bench-sandbox ## measure everything
+bench: bench-peers ## loadkms beside vegeta, k6, wrk, h2load, bombardier and Artillery, as Markdown; ten minutes
+	$(GO) run ./bench
+
+bench-quick: bench-peers ## the same, shorter and rougher
+	$(GO) run ./bench -quick
+
+bench-peers: ## install the peers: in the user's cache folder, and from Debian if you are root
+	bench/peers.sh
 
 bench-go: ## benchmarks of the hot path, the sandbox and the reporters
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -50,6 +50,10 @@ var house = map[string]room{
 	"sandbox": {"a small AWS and the article's API", "sandbox/iam sandbox/clock sandbox/kms sandbox/ledger " +
 		"sandbox/api sandbox/trail sandbox/stack github.com/google/uuid"},
 
+	"bench/stall":  {"a server that freezes, and the truth about it", ""},
+	"bench/vegeta": {"vegeta's library as a program", "github.com/tsenart/vegeta/v12"},
+	"bench":        {"loadkms beside its peers", "result bench/stall"},
+
 	"cmd/loadkms": {"flags, signals, wiring, exit codes", "faults faults/awskms reporters result runner sandbox scenarios " +
 		"github.com/spf13/cobra github.com/prometheus/client_golang golang.org/x/term"},
 }
