@@ -10,7 +10,11 @@ func (c *conductor) generator() result.Generator {
 		Lateness:  c.recorder.Lateness(),
 		LateLimit: c.o.Script.Config.MaxLateness,
 		Driver:    "portable",
+		Loops:     c.driver.LoopCount(),
 		Lacks:     c.recorder.Lacks(),
+	}
+	if g.Loops > 0 {
+		g.Driver = "event loop"
 	}
 	c.health.report(c.health.look(c.now()), &g)
 	return g

@@ -7,15 +7,22 @@ import (
 	"loadkms/result"
 )
 
-// publish shows the run once a second until it is over. It also keeps the recorder's logs short when
-// nobody watches.
+// folds is how often a second what was recorded is counted: at 60,000 requests a second, 12,000 at a time.
+const folds = 10
+
+// publish shows the run once a second until it is over. More often than that it keeps the recorder's logs
+// short.
 func (c *conductor) publish(over <-chan struct{}) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(time.Second / folds)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-tick.C:
-			c.show(false)
+			if n%folds == 0 {
+				c.show(false)
+			} else {
+				c.recorder.Fold()
+			}
 		case <-over:
 			return
 		}

@@ -91,6 +91,7 @@ func (r *run) exchange(w *walk) (action, bool) {
 		w.cut()
 		return done, false
 	}
+	r.lack(err)
 	return w.fail(client.Classify(err), ended), true
 }
 

@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"loadkms/runner/internal/arrival"
+	"loadkms/runner/internal/client"
 	"loadkms/runner/internal/measure"
 	"loadkms/runner/internal/records"
 )
@@ -58,7 +59,7 @@ type Driver struct {
 
 	// Of the event loops only:
 
-	Loops          int           // default one for each processor Go may use
+	Loops          int           // default one for each processor
 	Pool           int           // most connections to one origin at once; 0 means as many as are needed
 	OwnConnections bool          // each virtual user has connections of its own, which end with its flow
 	Quantum        time.Duration // arrivals are released together at multiples of it; 0: each by itself
@@ -127,6 +128,13 @@ func (d *Driver) limitOf(phase, limit int) int {
 		return d.PhaseUsers[phase]
 	}
 	return limit
+}
+
+// lack tells the recorder if err means that the generator has run out of something of its own.
+func (d *Driver) lack(err error) {
+	if limit := client.OwnLimit(err); limit != "" {
+		d.Recorder.Lack(limit)
+	}
 }
 
 // A run is one portable call of Drive.

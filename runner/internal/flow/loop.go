@@ -71,7 +71,7 @@ func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.
 			l.io.Close()
 		}
 	}()
-	n := r.count()
+	n := d.LoopCount()
 	for i := range n {
 		l, err := r.newLoop(i, n)
 		if err != nil {
@@ -129,14 +129,18 @@ func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.
 	return dealt
 }
 
-// count returns how many loops to run: one for each processor, and no more than there may be connections.
-func (r *engine) count() int {
-	n := r.Loops
-	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
+// LoopCount returns on how many event loops Drive runs: one for each processor of the process, and no more than
+// there may be connections; 0 if it is the portable driver.
+func (d *Driver) LoopCount() int {
+	if d.Transport != nil {
+		return 0
 	}
-	if r.Pool > 0 {
-		n = min(n, r.Pool)
+	n := d.Loops
+	if n <= 0 {
+		n = runtime.NumCPU()
+	}
+	if d.Pool > 0 {
+		n = min(n, d.Pool)
 	}
 	return n
 }
@@ -330,6 +334,7 @@ func (l *eventLoop) ended(x *client.Exchange) {
 	w.sent(x.Began, x.Sent, s.span)
 	w.connected(&x.Response.Times, x.Reused)
 	if x.Err != nil {
+		l.run.lack(x.Err)
 		l.perform(w, w.fail(client.Classify(x.Err), x.Done))
 		return
 	}

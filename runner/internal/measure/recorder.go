@@ -204,10 +204,21 @@ func (r *Recorder) Lateness() result.Distribution {
 	return r.late.distribution(true)
 }
 
+// Fold counts what was recorded since the last time anybody looked. Whoever conducts a run calls it several times a
+// second, so that no shard's log grows long. It may take milliseconds, and lets others run in between.
+func (r *Recorder) Fold() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.foldBy(runtime.Gosched)
+}
+
 // fold takes what the shards logged and counts it in totals and windows. Spans get it one fold later,
 // so that a cut made meanwhile, for a moment just past, still finds every sample on its own side. The
 // caller holds mu.
-func (r *Recorder) fold() {
+func (r *Recorder) fold() { r.foldBy(func() {}) }
+
+// foldBy is fold, and calls pause now and then.
+func (r *Recorder) foldBy(pause func()) {
 	var taken []*chunk
 	for _, s := range r.shards {
 		taken, r.free = s.take(taken, r.free)
@@ -218,6 +229,7 @@ func (r *Recorder) fold() {
 	r.folds++
 	r.settle()
 	for _, c := range taken {
+		pause()
 		for i := range c.entries[:c.n] {
 			r.count(&c.entries[i])
 		}
