@@ -116,7 +116,10 @@ type client struct {
 	finish time.Duration
 }
 
-var errNotInstalled = errors.New("not installed")
+var (
+	errNotInstalled = errors.New("not installed")
+	errRefused      = errors.New("it was refused") // the client ended at once: asking for less would not help
+)
 
 // measure runs c once. An error means that there is nothing to show; an outcome may still be a bad one.
 func (b *bench) measure(ctx context.Context, c client, l load, attend func(context.Context, *os.Process)) (outcome, error) {
@@ -150,6 +153,9 @@ func (b *bench) measure(ctx context.Context, c client, l load, attend func(conte
 	if err != nil {
 		if ended != nil {
 			err = ended // tells more than that there is no result
+		}
+		if u.took < l.lasts {
+			err = fmt.Errorf("%w: %w", errRefused, err)
 		}
 		return outcome{}, err
 	}

@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// highestLasts bounds one run of a search: there are many.
-const highestLasts = 3 * time.Second
-
 // users measures the memory of virtual users who think.
 func (b *bench) users(ctx context.Context) error {
 	const most = 100_000

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // A search is for the highest rate a client holds truthfully.
@@ -33,9 +35,13 @@ func (b *bench) highest(ctx context.Context) error {
 		head:  []string{"client", "holds", "to vegeta", "lateness p99", "response p99", "CPU/request", "memory", "beyond it", "what dominates"},
 		notes: []string{"Nothing dropped or failed, 99 % of the rate achieved, lateness p99 under 10 ms. Lateness of k6 and Artillery is not known, so that they may be late here unseen."},
 	}
+	gap := 1.1
+	if b.quick {
+		gap = 2 // doubling is all
+	}
 	for _, s := range searches {
-		if err := b.search(ctx, s); err != nil {
-			return err
+		if s.err = s.run(gap, b.hold(ctx, s)); ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
 	for _, s := range searches {
@@ -65,45 +71,45 @@ func over(s, other *search) float64 {
 	return float64(s.rate) / float64(other.rate)
 }
 
+// highestLasts bounds one run of a search: there are many.
+const highestLasts = 3 * time.Second
+
 // tooFast is a rate nobody is asked for.
 const tooFast = 1 << 20
 
-// search doubles the rate until it is not held, or halves it until it is, and then halves the gap until it is under a
-// tenth; if it must be quick, not at all.
-func (b *bench) search(ctx context.Context, s *search) error {
-	close := 1.1
-	if b.quick {
-		close = 2
-	}
+// A hold says why a rate is not held, or "". An error ends the search.
+type hold func(rate int) (why string, o outcome, err error)
+
+// run doubles the rate until it is not held, or halves it until it is, and then halves the gap until the rate held and
+// the one not held differ by no more than the factor gap.
+func (s *search) run(gap float64, try hold) error {
 	fails := 0 // lowest rate that is not held; 0: none known
 	for rate := s.from; rate > 0 && rate < tooFast; {
-		why, o, err := b.hold(ctx, s, rate)
-		switch {
-		case err != nil:
+		why, o, err := try(rate)
+		if err != nil {
 			return err
-		case errors.Is(s.err, errNotInstalled):
-			return nil
-		case why == "":
+		}
+		if why == "" {
 			s.rate, s.at = rate, o
-		default:
-			fails, s.beyond, s.next = rate, why, rate
+		} else {
+			fails, s.next, s.beyond = rate, rate, why
 		}
 		switch {
 		case fails == 0:
 			rate *= 2
+			continue
 		case s.rate == 0:
 			rate /= 2
-		case float64(fails) <= close*float64(s.rate):
+			continue
+		case float64(fails) <= gap*float64(s.rate):
 			return nil
-		default:
-			rate = rounded((fails + s.rate) / 2)
-			if rate == fails || rate == s.rate {
-				return nil
-			}
+		}
+		if rate = rounded((fails + s.rate) / 2); rate >= fails || rate <= s.rate {
+			return nil
 		}
 	}
-	if s.rate == 0 && s.err == nil {
-		s.err = fmt.Errorf("at no rate: %s", s.beyond)
+	if s.rate == 0 {
+		return fmt.Errorf("it holds no rate: %s", s.beyond)
 	}
 	return nil
 }
@@ -114,29 +120,25 @@ func rounded(n int) int {
 	return int(math.Round(float64(n)/unit) * unit)
 }
 
-// hold says why s does not hold a rate, or "". It tries twice unless it must be quick, since the machine may have had something else to do.
-func (b *bench) hold(ctx context.Context, s *search, rate int) (why string, o outcome, err error) {
-	l := load{url: b.server.url, rate: rate, lasts: min(b.lasts(), highestLasts), feature: s.feature}
-	for range b.rounds()/2 + 1 {
-		o, s.err = b.measure(ctx, s.client, l, nil)
-		if ctx.Err() != nil {
-			return "", o, context.Cause(ctx)
+// hold tries twice unless it must be quick, since the machine may have had something else to do.
+func (b *bench) hold(ctx context.Context, s *search) hold {
+	return func(rate int) (why string, o outcome, err error) {
+		l := load{url: b.server.url, rate: rate, lasts: min(b.lasts(), highestLasts), feature: s.feature}
+		for range b.rounds()/2 + 1 {
+			o, err = b.measure(ctx, s.client, l, nil)
+			switch {
+			case errors.Is(err, errNotInstalled), errors.Is(err, errRefused), ctx.Err() != nil:
+				return "", o, err
+			case err != nil:
+				why = err.Error() // it did not get to its end
+			default:
+				why = o.held(l)
+			}
+			fmt.Fprintf(b.say, "%s at %d/s: %s (others used %s of the cores)\n", s.name, rate, cmp.Or(why, "held"), percent(o.others))
+			if why == "" {
+				break
+			}
 		}
-		if s.err != nil {
-			return s.err.Error(), o, nil
-		}
-		why = o.held(l)
-		fmt.Fprintf(b.say, "%s at %d/s: %s (others used %s of the cores)\n", s.name, rate, orHeld(why), percent(o.others))
-		if why == "" {
-			break
-		}
+		return why, o, nil
 	}
-	return why, o, nil
-}
-
-func orHeld(why string) string {
-	if why == "" {
-		return "held"
-	}
-	return why
 }

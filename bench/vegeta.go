@@ -28,7 +28,7 @@ var vegeta = client{
 		if err := json.Unmarshal(stdout, &r); err != nil {
 			return outcome{}, fmt.Errorf("read what vegeta says: %w", err)
 		}
-		o := outcome{good: r.Good, bad: r.Requests - r.Good, took: r.Took, response: r.Latency, why: r.Error[strings.LastIndex(r.Error, ": ")+1:]}
+		o := outcome{good: r.Good, bad: r.Requests - r.Good, took: r.Took, response: r.Latency, why: strings.TrimSpace(r.Error[strings.LastIndex(r.Error, ": ")+1:])}
 		if l.rate > 0 {
 			o.late = &r.Lateness
 		}

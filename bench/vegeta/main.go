@@ -60,11 +60,11 @@ func attack(args []string, stdout io.Writer) error {
 	if *url == "" {
 		return errors.New("-url is missing")
 	}
-	from, err := net.ResolveIPAddr("ip", *local)
-	if err != nil {
-		return fmt.Errorf("-local: %w", err)
+	from := net.ParseIP(*local)
+	if from == nil {
+		return fmt.Errorf("-local: %q is not an IP address", *local)
 	}
-	options := []func(*vegeta.Attacker){vegeta.Timeout(10 * time.Second), vegeta.LocalAddr(*from)}
+	options := []func(*vegeta.Attacker){vegeta.Timeout(10 * time.Second), vegeta.LocalAddr(net.IPAddr{IP: from})}
 	if *workers > 0 {
 		options = append(options, vegeta.Workers(*workers), vegeta.MaxWorkers(*workers))
 	}
