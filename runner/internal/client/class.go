@@ -44,8 +44,12 @@ func Classify(err error) result.Class {
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, context.Canceled):
 		return result.ConnectionReset
-	case strings.Contains(err.Error(), "server closed idle connection"): // net/http does not export it
-		return result.ConnectionReset
+	}
+	// What follows net/http does not export.
+	for _, text := range []string{"server closed idle connection", "http2: server sent GOAWAY", "http2: client connection lost", "; received from peer"} {
+		if strings.Contains(err.Error(), text) {
+			return result.ConnectionReset
+		}
 	}
 	return result.BadResponse
 }

@@ -3,26 +3,9 @@
 package client
 
 import (
-	"net"
 	"testing"
 	"time"
 )
-
-// pinger answers without allocating, as AllocsPerRun counts everybody's.
-func pinger(answer string) func(net.Conn) {
-	b := []byte(answer)
-	return func(c net.Conn) {
-		buf := make([]byte, 4096)
-		for {
-			if _, err := c.Read(buf); err != nil {
-				return
-			}
-			if _, err := c.Write(b); err != nil {
-				return
-			}
-		}
-	}
-}
 
 // An exchange on an open connection allocates nothing, whatever the framing of the answer.
 func TestLoopAllocatesNothing(t *testing.T) {
