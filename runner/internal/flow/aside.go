@@ -12,11 +12,14 @@ import (
 	"loadkms/runner/internal/records"
 )
 
+// aside stands for the number of an arrival where there is none.
+const aside = ^uint64(0)
+
 // Before plays the flow the script has before the load, once, and blocks until it is over. What it
 // captures every user starts with. Its requests are in no metrics. An error says at which place of the
 // script the flow ended, and why; then the load has nothing to start from.
 func (p *Program) Before(ctx context.Context, transport http.RoundTripper) error {
-	u, err := p.aside(ctx, transport, &p.before)
+	u, err := p.playAside(ctx, transport, &p.before)
 	if err != nil || u == nil {
 		return err
 	}
@@ -36,13 +39,13 @@ func (p *Program) Before(ctx context.Context, transport http.RoundTripper) error
 
 // After plays the flow the script has after the load, as Before does.
 func (p *Program) After(ctx context.Context, transport http.RoundTripper) error {
-	_, err := p.aside(ctx, transport, &p.after)
+	_, err := p.playAside(ctx, transport, &p.after)
 	return err
 }
 
-// aside plays a flow that is none of the load, and returns the user that did; nil if there is nothing to
+// playAside plays a flow that is none of the load, and returns the user that did; nil if there is nothing to
 // do.
-func (p *Program) aside(ctx context.Context, transport http.RoundTripper, s *scenario) (*user, error) {
+func (p *Program) playAside(ctx context.Context, transport http.RoundTripper, s *scenario) (*user, error) {
 	if len(s.ops) == 0 {
 		return nil, nil
 	}
@@ -56,7 +59,7 @@ func (p *Program) aside(ctx context.Context, transport http.RoundTripper, s *sce
 	defer sweeper.Wait()
 	defer end(errEnded)
 	u := r.claim(0)
-	ended := r.play(u.walk, u.play(s, ticket{Arrival: arrival.Arrival{Seq: ^uint64(0)}, sequence: p.take(s)}))
+	ended := r.play(u.walk, u.play(s, ticket{Arrival: arrival.Arrival{Seq: aside}, sequence: p.take(s)}))
 	switch {
 	case !ended:
 		return nil, context.Cause(inner)

@@ -94,6 +94,20 @@ func TestNothingIsLeftOfAFlow(t *testing.T) {
 	})
 }
 
+// A check may be about what the same answer gave.
+func TestChecksOfCaptures(t *testing.T) {
+	for want, class := range map[string]result.Class{"7": result.OK, "8": result.CheckFailed} {
+		st := get("/")
+		st.Capture = []scenarios.Capture{captures(scenarios.JSONPath, "$.id", "x")}
+		st.Expect.Contains = []scenarios.Check{{Kind: scenarios.AllEqual, Values: []scenarios.Template{template(0, "{{ x }}"), template(0, want)}}}
+		synctest.Test(t, func(t *testing.T) {
+			d := newDriver(compile(t, script(st), Options{}), respond(func(*http.Request) (*http.Response, error) { return answered(200, `{"id":7}`), nil }))
+			drive(t, d, only(0))
+			equal(t, class.String(), count(d, 0, class), 1)
+		})
+	}
+}
+
 func TestProblemsOfCaptures(t *testing.T) {
 	st := get("/")
 	st.Capture = []scenarios.Capture{captures(scenarios.Regexp, "(", "x")}
@@ -144,7 +158,7 @@ func TestBeforeThatFails(t *testing.T) {
 		want      string
 	}{
 		{"a status", login, func(*http.Request) (*http.Response, error) { return answered(403, ""), nil }, "AccessDenied, at test.yaml:4:5"},
-		{"a capture", login, after(0), "failed capture or match, at test.yaml:4:5"},
+		{"a capture", login, after(0), "nothing found to capture as token, at test.yaml:4:5"},
 		{"no answer", login, after(time.Hour), "Timeout, at test.yaml:4:5"},
 		{"a value", missing, after(0), `the variable "token" has no value, at test.yaml:4:5`},
 	} {

@@ -73,7 +73,7 @@ func (c *compiler) looks(st *scenarios.Step, o *requestOp) {
 
 // classify returns the class of a complete answer: OK if its status is good, every check holds and
 // everything is found that must be; else what the script's rules say, in their order; else what the
-// built-in rules say. It sets the variables that were captured only if all is well.
+// built-in rules say. Variables are set if everything is found that is to be captured, and none otherwise.
 func (w *walk) classify(o *requestOp, a *client.Response) result.Class {
 	good := o.expect.Status(a.Status)
 	if err := w.plain(a); err != nil && good && o.body {
@@ -98,24 +98,29 @@ func (w *walk) classify(o *requestOp, a *client.Response) result.Class {
 // satisfied reports whether the answer is all that o wants, and sets what it captures.
 func (w *walk) satisfied(o *requestOp, a *client.Response) bool {
 	w.document.Reset(a, a.Body)
-	if w.why = o.expect.Failed(a.Status, &w.document, w.renders); w.why != "" {
-		return false
-	}
 	w.found = w.found[:0]
 	for i := range o.finds {
-		v, ok := w.find(&o.finds[i])
-		if !ok {
-			w.why = "failed capture or match"
+		if f := &o.finds[i]; f.as != nil {
+			v, ok := w.find(f)
+			if !ok {
+				w.why = "nothing found to capture as " + f.as.name
+				return false
+			}
+			w.found = append(w.found, v)
+		}
+	}
+	// Checks may be about what was captured, so that comes first.
+	for i, v := range w.found { // captures come before matches
+		w.set(o.finds[i].as, v)
+	}
+	for i := range o.finds[len(w.found):] {
+		if _, ok := w.find(&o.finds[len(w.found)+i]); !ok {
+			w.why = "no match"
 			return false
 		}
-		w.found = append(w.found, v)
 	}
-	for i := range o.finds {
-		if x := o.finds[i].as; x != nil {
-			w.set(x, w.found[i])
-		}
-	}
-	return true
+	w.why = o.expect.Failed(a.Status, &w.document, w.renders)
+	return w.why == ""
 }
 
 // find returns what f finds, and whether that is as it must be.

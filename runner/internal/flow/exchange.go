@@ -25,8 +25,8 @@ const (
 
 // A line is what the portable driver keeps for a walk, to make its exchanges over net/http.
 type line struct {
-	timer    *time.Timer     // for think time
-	requests []*http.Request // by the index of their op
+	timer    *time.Timer // for think time
+	requests []prepared  // by the index of their op
 	sending  *sending
 	response client.Response
 	head     []byte // of the last answer
@@ -39,8 +39,15 @@ type line struct {
 	cancel   context.CancelCauseFunc
 }
 
+// A prepared is an HTTP request that is used again. It is as the fixed request it was made of, if of is not
+// nil; otherwise it has to be filled.
+type prepared struct {
+	*http.Request
+	of *request
+}
+
 func newLine(ctx context.Context, requests int) *line {
-	l := &line{timer: time.NewTimer(time.Hour), requests: make([]*http.Request, requests)}
+	l := &line{timer: time.NewTimer(time.Hour), requests: make([]prepared, requests)}
 	l.timer.Stop()
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	return l
@@ -77,7 +84,7 @@ func (r *run) exchange(w *walk) (action, bool) {
 	if err != nil || !l.sending.closed() {
 		// After an error, or an answer that came before the whole request was sent, the transport may
 		// still be reading this request; so neither it nor its body is used again.
-		l.requests[index], l.sending, w.body = nil, nil, nil
+		l.requests[index], l.sending, w.body = prepared{}, nil, nil
 	}
 	w.user.mu.Lock()
 	defer w.user.mu.Unlock()
@@ -98,20 +105,25 @@ func (r *run) exchange(w *walk) (action, bool) {
 // request returns the HTTP request that sends out. It is made once per walk and op, and then filled
 // again and again.
 func (l *line) request(out *request, index int) (*http.Request, error) {
-	req := l.requests[index]
-	if req == nil {
+	kept := &l.requests[index]
+	req := kept.Request
+	switch {
+	case req == nil:
 		u, err := parseTarget(out.origin + string(out.target))
 		if err != nil {
 			return nil, err
 		}
 		req = (&http.Request{Method: out.method, URL: u, Header: http.Header{}, Host: out.host,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(l.ctx)
-		l.requests[index] = req
 		setFields(req.Header, out.fields)
-	} else if !out.fixed {
+		kept.Request = req
+	case kept.of != out:
 		if err := l.refill(req, out); err != nil {
 			return nil, err
 		}
+	}
+	if kept.of = nil; out.fixed {
+		kept.of = out
 	}
 	if !out.hasBody {
 		req.Body, req.GetBody, req.ContentLength = nil, nil, 0

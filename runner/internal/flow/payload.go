@@ -21,24 +21,26 @@ type payload struct {
 	rows   [][]value
 }
 
-// deal gives u's walk its row. Rows in order go by the number of the arrival, so that who gets which does
-// not depend on how fast anybody is; one whose user was dropped is skipped, too.
+// deal gives w's user its row. Rows in order go by the number of the arrival, so that who gets which does
+// not depend on how fast anybody is; one whose user was dropped is skipped, too. Flows before and after the
+// load see the first one.
 func (w *walk) deal(p *payload) {
-	i := uint64(0)
-	switch n := uint64(len(p.rows)); {
-	case n == 0:
-		return
-	case p.order == scenarios.RandomRow:
-		i = w.dice.Uint64N(n)
-	case p.order == scenarios.SequentialRow:
-		i = w.user.seq % n
-	case w.user.seq < n:
-		i = w.user.seq
-	default:
-		return // none left
+	i, n := w.user.seq, uint64(len(p.rows))
+	if i == aside {
+		i = 0
 	}
-	for j, v := range p.rows[i] {
-		w.set(p.fields[j], v)
+	switch p.order {
+	case scenarios.RandomRow:
+		i = w.dice.Uint64N(n)
+	case scenarios.SequentialRow:
+		i %= n
+	}
+	for j, x := range p.fields {
+		if i < n {
+			w.set(x, p.rows[i][j])
+		} else { // none is left
+			w.set(x, value{})
+		}
 	}
 }
 
@@ -102,6 +104,7 @@ func (c *compiler) payload(in *scenarios.Payload) {
 	}
 	if len(records) == 0 {
 		c.problem(at, "", "%s has no rows", in.Path)
+		return
 	}
 	c.p.payloads = append(c.p.payloads, out)
 }

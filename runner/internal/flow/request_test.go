@@ -142,9 +142,13 @@ func TestRedirects(t *testing.T) {
 					}
 					return answered(200, "there"), nil
 				}))
-				drive(t, d, constantly(1, time.Second))
+				drive(t, d, only(0))
 				equal(t, "sent", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 				s := d.Recorder.Steps()[0]
+				// The next user begins where this one did.
+				got = nil
+				drive(t, d, only(1))
+				equal(t, "sent again", strings.Join(got, "\n"), strings.ReplaceAll(strings.Join(c.want, "\n"), `"n":1`, `"n":2`))
 				equal(t, "one sample", []any{s.Classes.Total(), s.Classes[c.class], s.Response.Max, s.Service.Max},
 					[]any{1, 1, time.Duration(len(c.want)) * time.Second, time.Duration(len(c.want)) * time.Second})
 			})
@@ -179,8 +183,12 @@ func TestRedirectsCarryCookies(t *testing.T) {
 			}
 			return resp, nil
 		}))
-		drive(t, d, constantly(1, time.Second))
+		d.MaxUsers = 1
+		drive(t, d, only(0))
 		equal(t, "sent", got, []string{"POST http://api.example/poc/login {}", "GET http://api.example/home Cookie=session=1", "GET http://api.example/poc/next Cookie=session=1"})
+		got = nil
+		drive(t, d, only(1)) // the same user, without the cookie
+		equal(t, "sent again", got[0], "POST http://api.example/poc/login {}")
 	})
 }
 

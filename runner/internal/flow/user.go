@@ -24,6 +24,7 @@ type user struct {
 	jar      *cookiejar.Jar // nil until a server set a cookie
 	script   *scriptState   // of the processor; nil until a function was called
 	failure  *failure       // why the flow did not end well
+	failed   failure        // what that points to
 	walk     *walk          // through the flow
 	idle     []*walk        // walks of branches that are not in use
 
@@ -93,13 +94,13 @@ func (u *user) variables() {
 // arrive sets the variables that differ from user to user and are not config's.
 func (u *user) arrive() {
 	p, w := u.program, u.walk
-	if len(p.uuid.parts) > 0 {
-		w.set(p.uuid, valueOfAny(uuidOf(rand.New(rand.NewPCG(p.seed^uuidStream, scramble(u.seq))))))
-	}
 	for i, v := range p.given {
 		if v.set {
 			u.slots[i] = v
 		}
+	}
+	if len(p.uuid.parts) > 0 {
+		w.set(p.uuid, valueOfAny(uuidOf(rand.New(rand.NewPCG(p.seed^uuidStream, scramble(u.seq))))))
 	}
 	for i := range p.payloads {
 		w.deal(&p.payloads[i])

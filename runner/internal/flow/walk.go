@@ -313,12 +313,14 @@ func (w *walk) run() action {
 			}
 			w.pc++
 		case loops:
-			var ok bool
-			if ok, err = w.enter(op.loop); err == nil && !ok {
+			var more bool
+			switch more, err = w.enter(op.loop); {
+			case err != nil:
+			case more:
+				w.pc++
+			default:
 				w.pc = op.to
-				continue
 			}
-			w.pc++
 		case repeats:
 			if w.again(op.loop) {
 				w.pc = op.to
@@ -359,7 +361,8 @@ func (w *walk) over() action {
 	w.doomed, w.override, w.reply = false, nil, nil
 	u := w.user
 	if u.failure == nil {
-		u.failure = &failure{w.op(), w.why}
+		u.failed = failure{w.op(), w.why}
+		u.failure = &u.failed
 	}
 	if w.parent != nil {
 		w.parent.branch.failed = true
