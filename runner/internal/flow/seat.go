@@ -63,18 +63,18 @@ func (l *eventLoop) fill(s *seat, w *walk) error {
 	if out.fixed && l.run.Sign == nil {
 		index := w.op().request.index
 		if l.wires[index] == nil {
-			l.wires[index], l.expects[index] = appendRequest(nil, out, out.fields)
+			l.wires[index], l.expects[index] = appendRequest(nil, out, out.target, out.fields)
 		}
 		x.Request, x.Expect100 = l.wires[index], l.expects[index]
 		return nil
 	}
-	fields := out.fields
+	target, fields := out.target, out.fields
 	if l.run.Sign != nil {
-		if fields, err = l.run.signed(out); err != nil {
+		if target, fields, err = l.run.signed(out); err != nil {
 			return err
 		}
 	}
-	s.wire, x.Expect100 = appendRequest(s.wire[:0], out, fields)
+	s.wire, x.Expect100 = appendRequest(s.wire[:0], out, target, fields)
 	x.Request = s.wire
 	return nil
 }
@@ -115,12 +115,12 @@ func (r *engine) origin(name string) (*client.Origin, error) {
 	return to, nil
 }
 
-// appendRequest appends out, with these fields, as it goes over the wire (RFC 9112), and reports whether
+// appendRequest appends out, with this target and these fields, as it goes over the wire (RFC 9112), and reports whether
 // its body waits for 100 (Continue).
-func appendRequest(b []byte, out *request, fields []field) (wire []byte, expects bool) {
+func appendRequest(b []byte, out *request, target []byte, fields []field) (wire []byte, expects bool) {
 	b = append(b, out.method...)
 	b = append(b, ' ')
-	b = append(b, out.target...)
+	b = append(b, target...)
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	if out.host != "" {
 		b = append(b, out.host...)
@@ -148,12 +148,12 @@ func appendRequest(b []byte, out *request, fields []field) (wire []byte, expects
 	return append(b, out.body...), expects && len(out.body) > 0
 }
 
-// signed returns the fields of out with those of a signature. It makes an http.Request of out, because that is
-// what signers read.
-func (d *Driver) signed(out *request) ([]field, error) {
+// signed returns the target of out, which signing may write in another way, and its fields with those of the
+// signature. It makes an http.Request of out, because that is what signers read.
+func (d *Driver) signed(out *request) (target []byte, fields []field, err error) {
 	u, err := url.Parse(out.origin + string(out.target))
 	if err != nil {
-		return nil, fmt.Errorf("sign the request: %w", err)
+		return nil, nil, fmt.Errorf("sign the request: %w", err)
 	}
 	req := &http.Request{Method: out.method, URL: u, Header: http.Header{}, Host: out.host, ContentLength: int64(len(out.body))}
 	if req.Host == "" {
@@ -163,13 +163,13 @@ func (d *Driver) signed(out *request) ([]field, error) {
 		req.Header[f.name] = append(req.Header[f.name], string(f.value))
 	}
 	if err := d.Sign(req, out.body, time.Now()); err != nil {
-		return nil, fmt.Errorf("sign the request: %w", err)
+		return nil, nil, fmt.Errorf("sign the request: %w", err)
 	}
-	fields := make([]field, 0, len(req.Header))
+	fields = make([]field, 0, len(req.Header))
 	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
 		for _, v := range req.Header[name] {
 			fields = append(fields, field{name, []byte(v)})
 		}
 	}
-	return fields, nil
+	return []byte(u.RequestURI()), fields, nil
 }
