@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"loadkms/runner/internal/client"
@@ -158,4 +159,48 @@ func TestFind(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTogether has many virtual users look for the same at the same time.
+func TestTogether(t *testing.T) {
+	var finders []*Finder
+	for _, c := range append(everything, scenarios.Capture{Expr: open("path")}) {
+		f, err := Compile(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		finders = append(finders, f)
+	}
+	x, err := CompileExpect(scenarios.Expect{Contains: []scenarios.Check{
+		{Kind: scenarios.JMESPath, Name: "a.b[0]", Value: fixed("1")},
+		{Kind: scenarios.MatchesRegexp, Value: open("pattern")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	render := func(*scenarios.Template) (string, bool) { return `"b"`, true }
+	const body = `{"a": {"b": [1, {"a": 1}]}, "c": "<a>aab</a>"}`
+	want := make([]Value, len(finders))
+	for i, f := range finders {
+		want[i], _ = f.Find(document(body, "X-A: b"), "$..b", dice(1))
+	}
+	var users sync.WaitGroup
+	for range 8 {
+		users.Go(func() {
+			d := document(body, "X-A: b")
+			response, kept := d.response, d.body
+			for range 50 {
+				d.Reset(response, kept)
+				for i, f := range finders {
+					if got, _ := f.Find(d, "$..b", dice(1)); !reflect.DeepEqual(got, want[i]) {
+						t.Errorf("finder %d: got %v, want %v", i, got, want[i])
+					}
+				}
+				if failed := x.Failed(200, d, render); failed != "" {
+					t.Errorf("%s does not hold", failed)
+				}
+			}
+		})
+	}
+	users.Wait()
 }

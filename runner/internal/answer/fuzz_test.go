@@ -52,3 +52,27 @@ func FuzzExpect(f *testing.F) {
 		}
 	})
 }
+
+// FuzzProperty compares the walk over bytes with one over what encoding/json decodes.
+func FuzzProperty(f *testing.F) {
+	for _, path := range []string{"store.book[1].t", "store['book'].length", "a.b", "a", "", "[0]", ".", "é", "0"} {
+		f.Add(path, shop)
+		f.Add(path, `{"a": {"a": 1, "b": 2}, "a": {"\u0061": [ ]}, "": {"": "\\"}, "0": [[1]]}`)
+		f.Add(path, ` [ {"a":[]} , "\ud800" ] `)
+	}
+	f.Fuzz(func(t *testing.T, path, body string) {
+		p := compileProperty(path)
+		got := p.in(document(body))
+		var tree any
+		if json.Unmarshal([]byte(body), &tree) != nil {
+			if got && !json.Valid([]byte(body)) { // it may hold a number beyond float64
+				t.Errorf("%q in %q, which is no JSON", path, body)
+			}
+			return
+		}
+		names := propertyNames(path)
+		if want := len(names) > 0 && has(tree, names) || has(tree, []string{path}); got != want {
+			t.Errorf("%q in %q: got %v, want %v", path, body, got, want)
+		}
+	})
+}

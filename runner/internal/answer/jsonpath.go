@@ -81,16 +81,15 @@ func (j *jsonPath) find(d *Document, dice *rand.Rand) (Value, bool) {
 const largestList = 16 << 20
 
 func listValue(found []any) (Value, bool) {
-	var b strings.Builder
+	var b []byte
 	for i, v := range found {
-		b.WriteByte("[,"[min(i, 1)])
-		b.WriteString(encode(v))
-		if b.Len() > largestList {
+		b = appendJSON(append(b, "[,"[min(i, 1)]), v)
+		if len(b) > largestList {
 			return Value{}, false
 		}
 	}
-	b.WriteByte(']')
-	return Value{Text: b.String(), JSON: b.String(), Any: found}, true
+	text := string(append(b, ']'))
+	return Value{Text: text, JSON: text, Any: found}, true
 }
 
 // mostVisited bounds the parts of a body one search looks at: $..*..* visits all of it once for every
