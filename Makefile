@@ -35,7 +35,7 @@ crashtest: ## kill -9 at 200 random moments, over all faults; each must end with
 	LOADKMS_KILLS=67 $(GO) test -count=1 -timeout 30m -run TestKillsAtRandom ./cmd/loadkms
 
 golden: ## write the golden files and generated pages anew; look at the diff before you commit it
-	$(GO) test ./scenarios ./reporters -update
+	$(GO) test ./scenarios ./reporters ./runner/internal/flow -update
 	$(MAKE) docs
 
 docs: ## write docs/LANGUAGE.md from the tables the parser reads by

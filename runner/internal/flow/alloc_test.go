@@ -3,12 +3,15 @@
 package flow
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"math/rand/v2"
 	"net/http"
 	"testing"
 	"time"
 
+	"loadkms/result"
 	"loadkms/runner/internal/arrival"
 	"loadkms/runner/internal/client"
 	"loadkms/scenarios"
@@ -143,4 +146,29 @@ func BenchmarkRenderCreate(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		u.begin(ticket{Arrival: arrival.Arrival{Seq: uint64(i)}})
 	}
+}
+
+// A small body that becomes a large one is not taken into memory. (Here because it is slow with -race.)
+func TestCompressedBomb(t *testing.T) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blank := bytes.Repeat([]byte(" "), 1<<20)
+	for range mostDecoded>>20 + 1 {
+		_, _ = z.Write(blank)
+	}
+	z.Close()
+	st := get("/")
+	st.Expect.ContentType = "json"
+	u, d := walker(t, script(st))
+	u.begin(ticket{})
+	u.walk.answer(&client.Response{Status: 200, Head: []byte("Content-Encoding: gzip\r\n"), Body: b.Bytes(), Size: uint64(b.Len())}, 1)
+	equal(t, "class", count(d, 0, result.BadResponse), 1)
+	if most := 2*mostDecoded + 1<<20; cap(u.walk.decoded) > most {
+		t.Errorf("it took %d bytes, at most %d are fine", cap(u.walk.decoded), most)
+	}
+	u.rest()
+	equal(t, "kept", cap(u.walk.decoded), 0)
 }

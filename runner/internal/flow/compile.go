@@ -70,7 +70,7 @@ func (c *compiler) scenario(in *scenarios.Scenario) scenario {
 	out := scenario{name: in.Name, first: -1}
 	c.in, c.ops = in, nil
 	c.calls(in.BeforeScenario, plainHook)
-	out.sequences = c.flow(in.Flow)
+	out.sequences = min(c.flow(in.Flow), mostSequences)
 	c.calls(in.AfterScenario, plainHook)
 	out.end = len(c.ops)
 	c.calls(in.OnError, errorHook)

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	looseHole = regexp.MustCompile(`"?\{\{\s*([^{}]*?)\s*\}\}"?`)
+	looseHole = regexp.MustCompile(`\{\{\s*([^{}]*?)\s*\}\}`)
 	looseCall = regexp.MustCompile(`^([\p{L}_$][\p{L}\p{N}_$.-]*)\s*\(\s*(.*?)\s*\)$`)
 )
 
@@ -36,25 +36,42 @@ func (w *walk) fill(s string, mode scenarios.Mode) string {
 // fillHoles replaces the holes of s by what fill has for them. In JSON, a hole that is all of a text
 // becomes a value of its own type.
 func fillHoles(s string, mode scenarios.Mode, fill func(hole string, mode scenarios.Mode) (string, bool)) string {
-	return looseHole.ReplaceAllStringFunc(s, func(m string) string {
-		before, inner, _ := strings.Cut(m, "{{")
-		inner, after, _ := strings.Cut(inner, "}}")
+	var out strings.Builder
+	end := 0
+	for _, at := range looseHole.FindAllStringSubmatchIndex(s, -1) {
+		from, to := at[0], at[1]
 		own := mode
-		if own == scenarios.JSONValue {
-			if before == `"` && after == `"` {
-				before, after = "", ""
+		if mode == scenarios.JSONValue {
+			if opens(s, from) && to < len(s) && s[to] == '"' {
+				from, to = from-1, to+1
 			} else {
 				own = scenarios.JSONString
 			}
 		}
-		filled, ok := fill(strings.TrimSpace(inner), own)
+		filled, ok := fill(s[at[2]:at[3]], own)
 		if !ok {
 			if filled = "undefined"; own == scenarios.JSONValue {
 				filled = "null"
 			}
 		}
-		return before + filled + after
-	})
+		out.WriteString(s[end:from])
+		out.WriteString(filled)
+		end = to
+	}
+	out.WriteString(s[end:])
+	return out.String()
+}
+
+// opens reports whether what comes before at in a JSON document is the quotation mark that opens a text.
+func opens(s string, at int) bool {
+	if at == 0 || s[at-1] != '"' {
+		return false
+	}
+	slashes := 0
+	for slashes < at-1 && s[at-2-slashes] == '\\' {
+		slashes++
+	}
+	return slashes%2 == 0
 }
 
 // partOf returns the hole of a call, if s is one.

@@ -291,9 +291,14 @@ func (r *run) serve(u *user) {
 func (r *run) mistaken() {
 	if p := recover(); p != nil {
 		r.unfinished.Add(1)
-		r.Program.log.once(fmt.Errorf("%v\n%s", p, debug.Stack()))
-		r.end(&mistakeError{p})
+		r.mistake(p)
 	}
+}
+
+// mistake ends the run because of a panic, and leaves its stack in the log.
+func (r *run) mistake(p any) {
+	r.Program.log.once(fmt.Errorf("%v\n%s", p, debug.Stack()))
+	r.end(&mistakeError{p})
 }
 
 // play performs what w asks for until it is done, or the run has ended: then it reports false.
@@ -305,7 +310,7 @@ func (r *run) play(w *walk, act action) bool {
 			act, ok = r.exchange(w)
 		case wait:
 			if ok = r.pause(w); ok {
-				act = r.resume(w)
+				act = r.told(w, w.resume)
 			}
 		case call:
 			err := w.call()
@@ -315,15 +320,13 @@ func (r *run) play(w *walk, act action) bool {
 				}
 				r.Program.log.once(err)
 			}
-			w.user.mu.Lock()
-			act = w.called(err)
-			w.user.mu.Unlock()
+			act = r.told(w, func() action { return w.called(err) })
 		case say:
 			r.Program.log.line(w.text)
-			act = r.resume(w)
+			act = r.told(w, w.resume)
 		case fork:
 			if ok = r.branches(w); ok {
-				act = r.resume(w)
+				act = r.told(w, w.resume)
 			}
 		case giveUp:
 			act = r.giveUp(w)
@@ -334,18 +337,16 @@ func (r *run) play(w *walk, act action) bool {
 	return false
 }
 
-// resume is w's resume, in turn with the other walks of its user.
-func (r *run) resume(w *walk) action {
+// told tells w something, in turn with the other walks of its user.
+func (r *run) told(w *walk, tell func() action) action {
 	w.user.mu.Lock()
 	defer w.user.mu.Unlock()
-	return w.resume()
+	return tell()
 }
 
-// giveUp is w's gaveUp, in turn with the other walks of its user.
+// giveUp is w's gaveUp.
 func (r *run) giveUp(w *walk) action {
-	w.user.mu.Lock()
-	defer w.user.mu.Unlock()
-	return w.gaveUp(r.now(), r.Recorder.Span())
+	return r.told(w, func() action { return w.gaveUp(r.now(), r.Recorder.Span()) })
 }
 
 // branches plays the forks of w side by side and waits for them. It reports false if the run ended
@@ -358,11 +359,13 @@ func (r *run) branches(w *walk) bool {
 			r.connect(b)
 		}
 		all.Go(func() {
-			defer r.mistaken()
-			w.user.mu.Lock()
-			act := b.start()
-			w.user.mu.Unlock()
-			if !r.play(b, act) {
+			defer func() {
+				if p := recover(); p != nil { // the goroutine of w goes on, and counts the flow
+					r.mistake(p)
+					cut.Store(true)
+				}
+			}()
+			if !r.play(b, r.told(b, b.start)) {
 				cut.Store(true)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -91,6 +92,17 @@ func TestFunctionsBeforeARequest(t *testing.T) {
 			equal(t, "answered", count(d, 0, result.OK), 2)
 		})
 	}
+	t.Run("of a text, with everything set", func(t *testing.T) {
+		st := post("/start", "plain {{ user }}")
+		st.Headers = []scenarios.Header{{Name: "X-Drop", Value: template(0, "x")}}
+		st.Body = template(scenarios.Plain, "plain {{ user }}")
+		st.Cookies, st.Auth = fieldsOf("own", "{{ user }}"), &scenarios.Auth{User: template(0, "{{ user }}"), Password: template(0, "x")}
+		st.Before = functionsNamed("bare")
+		s := script(st)
+		s.Scenarios[0].BeforeScenario = functionsNamed("prepare")
+		sent, _, _ := hooked(t, s, func(*http.Request) (*http.Response, error) { return answered(200, ""), nil })
+		equal(t, "sent", sent[0], "POST /bare Authorization=Basic YWRhOng= Cookie=own=ada plain ada")
+	})
 	t.Run("of every request of a scenario", func(t *testing.T) {
 		s := script(get("/a"), get("/b"), post("/c", "{}"))
 		s.Scenarios[0].BeforeRequest = functionsNamed("count")
@@ -158,6 +170,38 @@ func TestFunctionsAroundAFlow(t *testing.T) {
 		s.Scenarios[0].OnError = functionsNamed("report")
 		_, log, _ := hooked(t, s, func(*http.Request) (*http.Response, error) { return answered(c.status, ""), nil })
 		equal(t, "log", log, c.log+c.log)
+	}
+}
+
+// What functions left before the load every user starts with, in a copy of its own; a table all of them
+// share.
+func TestFunctionsBeforeTheLoad(t *testing.T) {
+	for name, file := range map[string]string{"two rows": "x\n1\n2\n", "no rows": "x\n"} {
+		t.Run(name, func(t *testing.T) {
+			s := withFile(t, script(calls("add"), get("/{{ path }}/{{ user }}/{{ table.0.x }}")), file, scenarios.Payload{Header: true, All: true, Name: "table"})
+			s.Before = []scenarios.Step{calls("setUp"), get("/{{ hidden }}")}
+			here, err := filepath.Abs("testdata/processor/hooks.js")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Config.Processor, err = filepath.Rel(filepath.Dir(s.File), here); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				j := new(journal)
+				transport := j.noting(200, "")
+				d := newDriver(compile(t, s, Options{}), transport)
+				if err := d.Program.Before(t.Context(), transport); err != nil {
+					t.Fatal(err)
+				}
+				drive(t, d, constantly(1, 2*time.Second))
+				want := "GET http://api.example/poc/h"
+				if name == "two rows" {
+					want += strings.Repeat("\nGET http://api.example/poc/2/h/2/before/1", 2)
+				}
+				equal(t, "sent", strings.Join(j.sent, "\n"), want)
+			})
+		})
 	}
 }
 

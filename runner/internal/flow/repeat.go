@@ -28,6 +28,9 @@ type round struct {
 	list []any // of a list in a variable
 }
 
+// mostSequences bounds the numbers of $sequence() that one flow is dealt; beyond, it takes what is left.
+const mostSequences = 1 << 30
+
 // loop compiles a loop. It asks for the numbers of $sequence() for as many passes as are known.
 func (c *compiler) loop(st *scenarios.Step) (sequences int) {
 	in := st.Loop
@@ -56,7 +59,7 @@ func (c *compiler) loop(st *scenarios.Step) (sequences int) {
 	l.value, l.element = name(in.Value, "$loopCount"), name(in.Element, "$loopElement")
 	c.depth++
 	c.p.loops = max(c.p.loops, c.depth)
-	sequences = c.flow(st.Steps) * passes
+	sequences = min(c.flow(st.Steps), mostSequences/max(1, passes)) * passes
 	while := -1
 	if in.While.Name != "" {
 		while = c.call(in.While, whileHook)

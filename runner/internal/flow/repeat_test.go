@@ -73,13 +73,15 @@ func TestLoops(t *testing.T) {
 		{"in a loop", []scenarios.Step{looping(scenarios.LoopStep{Count: true, To: 2, Value: "i"}, looping(times(2), get("/{{ i }}/{{ $loopCount }}")), get("/{{ i }}"))},
 			[]string{"/poc/0/0", "/poc/0/1", "/poc/0", "/poc/1/0", "/poc/1/1", "/poc/1"}},
 		{"numbers of the run", []scenarios.Step{looping(times(2), post("/", "{{ $sequence() }}")), post("/", "{{ $sequence() }}")}, []string{"/poc/ 1", "/poc/ 2", "/poc/ 3"}},
+		{"numbers of a loop nobody sees the end of", []scenarios.Step{looping(scenarios.LoopStep{Count: true, To: 1 << 40},
+			looping(scenarios.LoopStep{Count: true, To: 1 << 40}, post("/{{ many }}", "{{ $sequence() }}")))}, nil},
 		{"more numbers than anybody knew", []scenarios.Step{looping(counted("{{ two }}"), post("/", "{{ $sequence() }}")), post("/", "{{ $sequence() }}")},
 			[]string{"/poc/ 1", "/poc/ 2", "/poc/ 3"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := script(c.flow...)
 			s.Config.Variables = []scenarios.Variable{{Name: "two", Values: []string{"2"}, Typed: []any{int64(2)}},
-				{Name: "list", Values: []string{"…"}, Typed: []any{[]any{map[string]any{"a": int64(1)}, map[string]any{"a": int64(2)}}}}}
+				{Name: "many"}, {Name: "list", Values: []string{"…"}, Typed: []any{[]any{map[string]any{"a": int64(1)}, map[string]any{"a": int64(2)}}}}}
 			got, _ := sentBy(t, s)
 			equal(t, "sent", fmt.Sprintf("%q", got), fmt.Sprintf("%q", c.want))
 		})
@@ -167,7 +169,7 @@ func TestConditions(t *testing.T) {
 	vars := []scenarios.Variable{
 		{Name: "n", Values: []string{"5"}, Typed: []any{int64(5)}}, {Name: "s", Values: []string{"x"}}, {Name: "digits", Values: []string{"10"}},
 		{Name: "no", Values: []string{"false"}, Typed: []any{false}}, {Name: "zero", Values: []string{"0"}, Typed: []any{int64(0)}}, {Name: "empty", Values: []string{""}},
-		{Name: "list", Values: []string{""}, Typed: []any{[]any{int64(1), map[string]any{"a": "b"}}}},
+		{Name: "many"}, {Name: "list", Values: []string{""}, Typed: []any{[]any{int64(1), map[string]any{"a": "b"}}}},
 	}
 	for expression, want := range map[string]bool{
 		`n > 4 and s == "x"`: true, `n > 5`: false, `n == 5`: true, `not (n < 3) or nope`: true, `nope`: false, `nope > 4`: false, `nope.a.b == 1`: false,

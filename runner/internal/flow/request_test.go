@@ -284,7 +284,6 @@ func TestCompressedAnswers(t *testing.T) {
 		{"not what is wanted", "gzip", zip(`{"b":1}`), 200, result.CheckFailed},
 		{"not what it says", "gzip", good, 200, result.BadResponse},
 		{"cut short", "gzip", zip(good)[:20], 200, result.BadResponse},
-		{"a bomb", "gzip", zip(strings.Repeat(" ", mostDecoded+1)), 200, result.BadResponse},
 		{"an error", "gzip", zip(noGrant), 500, result.KeyInaccessible},
 		{"nothing", "gzip", "", 200, result.CheckFailed},
 	} {

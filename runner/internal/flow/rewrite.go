@@ -130,7 +130,7 @@ func (p *processor) rewritten(w *walk, s *scriptState) {
 		return fillHoles(text, mode, func(hole string, mode scenarios.Mode) (string, bool) {
 			if looseCall.MatchString(hole) { // left to render
 				if hole = "{{ " + hole + " }}"; mode == scenarios.JSONValue {
-					hole = jsonOf(hole)
+					hole = `"` + hole + `"`
 				}
 				return hole, true
 			}

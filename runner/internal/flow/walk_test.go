@@ -125,4 +125,26 @@ func TestBranchesRunAtOnce(t *testing.T) {
 	})
 }
 
+// A mistake of ours in a branch ends the load, too, and counts the flow once.
+func TestPanicInABranch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		d := newDriver(compile(t, script(sideBySide(0, get("/a"), get("/b")), get("/c")), Options{Log: &log}), respond(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "b") {
+				time.Sleep(time.Second)
+				panic("a mistake")
+			}
+			return after(time.Hour)(r)
+		}))
+		err := d.Drive(t.Context(), time.Now(), only(0))
+		if err == nil || err.Error() != "internal error: a virtual user panicked: a mistake" {
+			t.Errorf("got %v", err)
+		}
+		equal(t, "stats", d.Stats(), Stats{Due: 1, Sent: 1, Cut: 1, Unfinished: 1, Users: 1})
+		if !strings.Contains(log.String(), "walk_test.go") {
+			t.Errorf("the stack is not in the log: %q", log.String())
+		}
+	})
+}
+
 func ticketOf(seq uint64) ticket { return ticket{Arrival: arrival.Arrival{Seq: seq}} }

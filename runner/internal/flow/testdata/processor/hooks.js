@@ -10,6 +10,10 @@ module.exports = {
 
   seesAll(context, events, done) { console.log('%s %s %s', context.vars.name, JSON.stringify(context.vars.account), context.vars.passes); done(); },
 
+  // Before the load; what it leaves every user starts with, and has a copy of.
+  setUp(context, events, done) { context.vars.shared = { n: 1 }; context.vars.hidden = 'h'; context.vars.user = 'before'; done(); },
+  add(context, events, done) { context.vars.shared.n += 1; context.vars.path = `${context.vars.shared.n}/${context.vars.hidden}/${context.vars.table.length}`; done(); },
+
   // Before a request.
   count(requestParams, context, events, done) {
     requestParams.headers['X-Count'] = String(++requests);
@@ -33,6 +37,7 @@ module.exports = {
     requestParams.auth = { user: 'u', pass: 'p' };
     done();
   },
+  bare(requestParams, context, events, done) { requestParams.headers = { accept: null }; requestParams.uri = '/bare'; done(); },
   nothing(requestParams, context, events, done) { done(); },
   refuse(requestParams, context, events, done) { done(new Error('not this one')); },
 
