@@ -36,7 +36,8 @@ type child struct {
 func (b *bench) run(ctx context.Context, c child) (stdout []byte, u usage, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, b.tools["taskset"], append([]string{"-c", "0"}, c.command...)...)
+	command := b.on(0, c.command...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), c.env...)
 	cmd.WaitDelay = time.Second
 	var out, problems bytes.Buffer
@@ -63,6 +64,16 @@ func (b *bench) run(ctx context.Context, c child) (stdout []byte, u usage, err e
 		err = errors.New(why) // tells more than its exit status
 	}
 	return out.Bytes(), u, err
+}
+
+// on returns the command line that runs a program on one core. What it starts in between replaces itself by the
+// program, so that the process started is the program's.
+func (b *bench) on(core int, program ...string) []string {
+	pinned := []string{b.tools["taskset"], "-c", strconv.Itoa(core)}
+	if b.first {
+		pinned = append(pinned, "nice", "-n", "-20")
+	}
+	return append(pinned, program...)
 }
 
 // firstLine returns the first line of text that has something in it: there our own programs say what is wrong, and
