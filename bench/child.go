@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,14 +67,10 @@ func (b *bench) run(ctx context.Context, c child) (stdout []byte, u usage, err e
 	return out.Bytes(), u, err
 }
 
-// on returns the command line that runs a program on one core. What it starts in between replaces itself by the
-// program, so that the process started is the program's.
+// on returns the command line that runs a program on one core. taskset replaces itself by the program, so that the
+// process started is the program's.
 func (b *bench) on(core int, program ...string) []string {
-	pinned := []string{b.tools["taskset"], "-c", strconv.Itoa(core)}
-	if b.first {
-		pinned = append(pinned, "nice", "-n", "-20")
-	}
-	return append(pinned, program...)
+	return append([]string{b.tools["taskset"], "-c", strconv.Itoa(core)}, program...)
 }
 
 // firstLine returns the first line of text that has something in it: there our own programs say what is wrong, and
@@ -132,6 +129,26 @@ func (b *bench) look() (look, error) {
 		return look{}, fmt.Errorf("watch the processes: %w", err)
 	}
 	return look{server, all}, nil
+}
+
+// disturbed is the share of the cores' time beyond which what is measured is mostly what others do.
+const disturbed = 0.1
+
+// waitForCalm blocks until others leave the machine alone, but for no longer than b.calm.
+func (b *bench) waitForCalm(ctx context.Context) error {
+	const glance = 250 * time.Millisecond // 25 jiffies a core: a tenth of that can be told
+	for began := time.Now(); time.Since(began) < b.calm; {
+		before, err1 := b.look()
+		wait(ctx, glance)
+		after, err2 := b.look()
+		if err := errors.Join(err1, err2); err != nil || ctx.Err() != nil {
+			return err
+		}
+		if used := after.all - before.all; used.Seconds() < disturbed*glance.Seconds()*float64(runtime.NumCPU()) {
+			return nil
+		}
+	}
+	return nil
 }
 
 // A jiffy is the kernel's unit in these files, on every architecture.
