@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,7 +37,8 @@ type child struct {
 func (b *bench) run(ctx context.Context, c child) (stdout []byte, u usage, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, b.tools["taskset"], append([]string{"-c", "0"}, c.command...)...)
+	command := b.on(0, c.command...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), c.env...)
 	cmd.WaitDelay = time.Second
 	var out, problems bytes.Buffer
@@ -63,6 +65,12 @@ func (b *bench) run(ctx context.Context, c child) (stdout []byte, u usage, err e
 		err = errors.New(why) // tells more than its exit status
 	}
 	return out.Bytes(), u, err
+}
+
+// on returns the command line that runs a program on one core. taskset replaces itself by the program, so that the
+// process started is the program's.
+func (b *bench) on(core int, program ...string) []string {
+	return append([]string{b.tools["taskset"], "-c", strconv.Itoa(core)}, program...)
 }
 
 // firstLine returns the first line of text that has something in it: there our own programs say what is wrong, and
@@ -121,6 +129,26 @@ func (b *bench) look() (look, error) {
 		return look{}, fmt.Errorf("watch the processes: %w", err)
 	}
 	return look{server, all}, nil
+}
+
+// disturbed is the share of the cores' time beyond which what is measured is mostly what others do.
+const disturbed = 0.1
+
+// waitForCalm blocks until others leave the machine alone, but for no longer than b.calm.
+func (b *bench) waitForCalm(ctx context.Context) error {
+	const glance = 250 * time.Millisecond // 25 jiffies a core: a tenth of that can be told
+	for began := time.Now(); time.Since(began) < b.calm; {
+		before, err1 := b.look()
+		wait(ctx, glance)
+		after, err2 := b.look()
+		if err := errors.Join(err1, err2); err != nil || ctx.Err() != nil {
+			return err
+		}
+		if used := after.all - before.all; used.Seconds() < disturbed*glance.Seconds()*float64(runtime.NumCPU()) {
+			return nil
+		}
+	}
+	return nil
 }
 
 // A jiffy is the kernel's unit in these files, on every architecture.

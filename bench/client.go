@@ -99,7 +99,7 @@ func (o outcome) dominates() string {
 		return "server"
 	case busy >= 0.9:
 		return "client: " + by
-	case o.others >= 0.1:
+	case o.others >= disturbed:
 		return fmt.Sprintf("other processes (%s of the cores); client: %s", percent(o.others), by)
 	}
 	return "waiting; client: " + by
@@ -135,6 +135,9 @@ func (b *bench) measure(ctx context.Context, c client, l load, attend func(conte
 	n := b.runs.Add(1)
 	l.local = fmt.Sprintf("127.%d.%d.2", 1+n/250, n%250)
 	args, env := c.command(l, dir)
+	if err := b.waitForCalm(ctx); err != nil {
+		return outcome{}, err
+	}
 	before, err := b.look()
 	if err != nil {
 		return outcome{}, err

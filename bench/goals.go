@@ -52,6 +52,9 @@ func (g goal) met(f float64) bool {
 // goals prints what was reached of what loadkms is to reach.
 func (b *bench) goals(context.Context) error {
 	t := table{title: "Goals", head: []string{"what", "goal", "measured", "reached"}}
+	if busiest := b.figures["others"]; busiest >= disturbed {
+		t.notes = append(t.notes, "Other processes used up to "+percent(busiest)+" of the cores: what is not reached here may well be.")
+	}
 	for _, g := range goalList {
 		bound := "≤ "
 		if g.least {

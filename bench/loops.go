@@ -8,13 +8,14 @@ import (
 )
 
 // company says how much the machine was shared, below a table.
-func company(entries []*entry) string {
+func (b *bench) company(entries []*entry) string {
 	var all []float64
 	for _, e := range entries {
 		if e.measured() {
 			all = append(all, e.median(func(o outcome) float64 { return o.others }))
 		}
 	}
+	b.figures["others"] = max(b.figures["others"], median(all))
 	return "Meanwhile other processes used " + percent(median(all)) + " of the cores (median)."
 }
 
@@ -81,7 +82,7 @@ func (b *bench) closed(ctx context.Context) error {
 	if ours.measured() && ourFlow.measured() {
 		b.figures["full flow over plain"] = max(ourFlow.median(cpu)-ours.median(cpu), 1) // 0 would be "not measured"
 	}
-	t.notes = append(t.notes, company(entries))
+	t.notes = append(t.notes, b.company(entries))
 	return t.print(b.out)
 }
 
@@ -149,6 +150,6 @@ func (b *bench) openAt(ctx context.Context, rate int) error {
 		b.figures["memory"+name] = ours.median(memory)
 	}
 	b.figures["CPU on a grid to vegeta"+name] = coarse.ratio(theirs, cpu)
-	t.notes = append(t.notes, company(entries))
+	t.notes = append(t.notes, b.company(entries))
 	return t.print(b.out)
 }

@@ -1,5 +1,5 @@
 // Command bench measures loadkms beside its peers, on one machine, on loopback, and prints Markdown. `make bench`
-// installs the peers and runs it from the top of the repository; -quick takes three minutes instead of ten or
+// installs the peers and runs it from the top of the repository; -quick takes four minutes instead of ten or
 // more, and is rougher.
 //
 // What is measured
@@ -29,6 +29,7 @@
 //   - "What dominates" is read off the processes' times: the server, if it was busy 95 % of the time; else, if the client was
 //     for 90 %, the kernel on its behalf or its own code, whichever took more; else the other processes, if they used a
 //     tenth of the cores: such figures are worth little. "Waiting" means that there was nothing to do.
+//   - Before a run it waits for others to leave the machine alone, but not for long (-calm).
 //   - A client that is not installed has a row that says so. k6 is under the AGPL and is not installed by peers.sh; the k6 in
 //     the PATH is used, if there is one.
 package main
@@ -64,6 +65,7 @@ func main() {
 // A bench is one run of all measurements.
 type bench struct {
 	quick   bool
+	calm    time.Duration     // how long to wait for others to be done before a run
 	dir     string            // for everything that is written; removed at the end
 	tools   map[string]string // name → path, of those that are there
 	runs    atomic.Int64      // of clients, begun so far
@@ -97,6 +99,7 @@ func run(ctx context.Context, args []string, out, say io.Writer) (err error) {
 	flags.SetOutput(say)
 	quick := flags.Bool("quick", false, "shorter and fewer runs")
 	only := flags.String("only", strings.Join(names, ","), "what to measure")
+	calm := flags.Duration("calm", 5*time.Second, "how long to wait before each run for others to leave the machine alone")
 	loadkms := flags.String("loadkms", "", "the loadkms to measure; built from this repository unless told")
 	peers := flags.String("peers", "", "the folder peers.sh installs in; its default unless told")
 	if err := flags.Parse(args); err != nil {
@@ -119,11 +122,11 @@ func run(ctx context.Context, args []string, out, say io.Writer) (err error) {
 		return fmt.Errorf("make a folder for the runs: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{quick: *quick, dir: dir, out: out, say: say, figures: figures{}}
+	b := &bench{quick: *quick, calm: *calm, dir: dir, out: out, say: say, figures: figures{}}
 	if err := b.findTools(ctx, *loadkms, *peers); err != nil {
 		return err
 	}
-	if b.server, err = startServer(ctx, b.tools["nginx"], dir); err != nil {
+	if b.server, err = startServer(ctx, b.on(1, b.tools["nginx"]), dir); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.server.close()) }()

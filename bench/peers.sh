@@ -50,4 +50,4 @@ if ! installed artillery "$artillery"; then
   fi
 fi
 
-command -v k6 >/dev/null || missing k6 "it is not installed from here; one in the PATH is measured"
+command -v k6 >/dev/null || missing k6 "one in the PATH would be measured"

@@ -47,7 +47,7 @@ http {
 `
 
 // startServer blocks until nginx answers. Its files lie in dir.
-func startServer(ctx context.Context, nginx, dir string) (*server, error) {
+func startServer(ctx context.Context, nginx []string, dir string) (*server, error) {
 	// nginx cannot be asked for any port that is free.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -64,7 +64,7 @@ func startServer(ctx context.Context, nginx, dir string) (*server, error) {
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx)) // it is ended by close, after the last client
 	s := &server{
 		url: fmt.Sprintf("http://127.0.0.1:%d", port), log: filepath.Join(dir, "moments"), end: end,
-		cmd: exec.CommandContext(ctx, "taskset", "-c", "1", nginx, "-p", dir, "-c", conf),
+		cmd: exec.CommandContext(ctx, nginx[0], append(nginx[1:], "-p", dir, "-c", conf)...),
 	}
 	if err := s.cmd.Start(); err != nil {
 		end()
