@@ -4,7 +4,6 @@ package client
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -24,34 +23,7 @@ func benchURL(b *testing.B) string {
 	if url := os.Getenv("LOADKMS_BENCH_URL"); url != "" {
 		return url
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	serve := pinger("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"id\": \"abc\"}")
-	var (
-		accepting, serving sync.WaitGroup
-		conns              []net.Conn
-	)
-	accepting.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns = append(conns, c)
-			serving.Go(func() { serve(c) })
-		}
-	})
-	b.Cleanup(func() {
-		l.Close()
-		accepting.Wait()
-		for _, c := range conns { // vegeta leaves its own open
-			c.Close()
-		}
-		serving.Wait()
-	})
-	return "http://" + l.Addr().String()
+	return rogue(b, pinger("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"id\": \"abc\"}"))
 }
 
 // cpu reports the CPU time of this process per exchange, the server's included if it is in here.

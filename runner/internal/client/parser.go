@@ -35,6 +35,11 @@ type badResponse string
 
 func (e badResponse) Error() string { return "bad response: " + string(e) }
 
+// statusLine is how an answer begins.
+const statusLine = "HTTP/1."
+
+const errStatusLine badResponse = "it does not begin with a status line of HTTP/1"
+
 // The states of a parser.
 const (
 	inHead       = iota
@@ -148,6 +153,9 @@ func (p *parser) readHead(b []byte) (rest []byte, err error) {
 		p.head = append(p.head, b[:min(len(b), headLimit+1-before)]...)
 		head = p.head
 	}
+	if n := min(len(head), len(statusLine)); string(head[:n]) != statusLine[:n] {
+		return nil, errStatusLine // there may never be an end of it
+	}
 	end := headEnd(head, p.scanned)
 	switch {
 	case end < 0 && p.heads+len(head) > headLimit, end > 0 && p.heads+end > headLimit:
@@ -206,8 +214,8 @@ type framing struct {
 // parseHead reads a whole head, empty line included, and decides how the body is framed.
 func (p *parser) parseHead(head []byte) error {
 	line, lines := cutLine(head)
-	if len(line) < len("HTTP/1.1 200") || string(line[:7]) != "HTTP/1." || line[7] < '0' || line[7] > '9' || line[8] != ' ' {
-		return badResponse("it does not begin with a status line of HTTP/1")
+	if len(line) < len("HTTP/1.1 200") || line[7] < '0' || line[7] > '9' || line[8] != ' ' {
+		return errStatusLine
 	}
 	old := line[7] == '0'
 	status := 0
