@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -81,6 +82,57 @@ func BenchmarkLoopClosed(b *testing.B) {
 	b.ResetTimer()
 	run(b.N)
 	report()
+}
+
+// BenchmarkLoopOpen makes 10,000 exchanges per second, whatever the answers do, and reports how late their requests were written.
+func BenchmarkLoopOpen(b *testing.B) {
+	const gap = time.Second / 10_000
+	o, err := NewOrigin("http", benchURL(b)[len("http://"):], nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	late := make([]time.Duration, 0, b.N)
+	var spare []*Exchange
+	l, err := NewLoop(LoopOptions{Ended: func(x *Exchange) {
+		if x.Err != nil {
+			b.Error(x.Err)
+		}
+		late = append(late, x.Sent-x.Owner.(time.Duration))
+		spare = append(spare, x)
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	l.SetRate(float64(time.Second / gap))
+	report := cpu(b)
+	b.ResetTimer()
+	first, started := l.Now(), 0
+	for len(late) < b.N {
+		for started < b.N && first+time.Duration(started)*gap <= l.Now() {
+			if len(spare) == 0 {
+				spare = append(spare, get(o, "/"))
+			}
+			x := spare[len(spare)-1]
+			spare = spare[:len(spare)-1]
+			x.Owner, x.Deadline = first+time.Duration(started)*gap, l.Now()+10*time.Second
+			l.Start(x)
+			started++
+		}
+		until := l.Now() + time.Second
+		if started < b.N {
+			until = first + time.Duration(started)*gap
+		}
+		if err := l.Turn(until); err != nil {
+			b.Fatal(err)
+		}
+	}
+	report()
+	slices.Sort(late)
+	for name, quantile := range map[string]float64{"p50-late-ns": 0.5, "p99-late-ns": 0.99, "p99.9-late-ns": 0.999} {
+		b.ReportMetric(float64(late[int(quantile*float64(len(late)-1))]), name)
+	}
+	b.ReportMetric(float64(l.Stats().MostOpen), "conns")
 }
 
 // closedLoop has 64 goroutines make n exchanges together.

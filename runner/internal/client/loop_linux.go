@@ -88,7 +88,7 @@ func NewLoop(o LoopOptions) (*Loop, error) {
 		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	l.wheel.swept = int64(l.Now()) >> tick
+	l.wheel.swept = max(0, int64(l.Now())>>tick) // Began may lie ahead
 	l.cleanup.fire = l.closeIdle
 	return l, nil
 }
