@@ -13,8 +13,8 @@ import (
 	"loadkms/result"
 )
 
-// An exchange that finds no descriptor says so, and is not held against the server. It is not parallel: it lowers
-// the limit of the process.
+// An exchange that finds no descriptor says so, and is not held against the server. It is not parallel: it
+// lowers the limit of the process.
 func TestLoopMeetsTheLimitOfFiles(t *testing.T) {
 	o := originOf(t, rogue(t, never), nil)
 	d := drive(t, LoopOptions{})

@@ -18,8 +18,8 @@ import (
 
 const benchConns = 64
 
-// benchURL returns where to send requests: LOADKMS_BENCH_URL, which may run on a core of its own, or a server in this
-// process, whose share of the CPU is then part of what is measured.
+// benchURL returns where to send requests: LOADKMS_BENCH_URL, which may run on a core of its own, or a
+// server in this process, whose share of the CPU is then part of what is measured.
 func benchURL(b *testing.B) string {
 	if url := os.Getenv("LOADKMS_BENCH_URL"); url != "" {
 		return url
@@ -84,7 +84,8 @@ func BenchmarkLoopClosed(b *testing.B) {
 	report()
 }
 
-// BenchmarkLoopOpen makes 10,000 exchanges per second, whatever the answers do, and reports how late their requests were written.
+// BenchmarkLoopOpen makes 10,000 exchanges per second, whatever the answers do, and reports how late their
+// requests were written.
 func BenchmarkLoopOpen(b *testing.B) {
 	const gap = time.Second / 10_000
 	o, err := NewOrigin("http", benchURL(b)[len("http://"):], nil)

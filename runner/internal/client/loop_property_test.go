@@ -80,7 +80,8 @@ func moody(c net.Conn) {
 	}
 }
 
-// However servers behave and users cancel, every exchange ends once, as its own server's mood wants it, with its own answer.
+// However servers behave and users cancel, every exchange ends once, as its own server's mood wants it,
+// with its own answer.
 func TestLoopKeepsExchangesApart(t *testing.T) {
 	wants := map[string]result.Class{
 		"length": result.OK, "chunked": result.OK, "close": result.OK, "rest": result.OK, "garbage": result.OK,

@@ -141,6 +141,9 @@ func TestLoopAnswers(t *testing.T) {
 				if x.Reused != (i > 0) || x.Sent < x.Began || x.Done <= x.Sent {
 					t.Errorf("exchange %d: reused %v, began %v, sent %v, done %v", i, x.Reused, x.Began, x.Sent, x.Done)
 				}
+				if first := x.Response.Times.FirstByte; first <= 0 || first > x.Done-x.Sent {
+					t.Errorf("exchange %d: its first byte came after %v of %v", i, first, x.Done-x.Sent)
+				}
 				if i == 0 && (x.Response.Times.Connect <= 0 || (x.Response.Times.TLS > 0) != (name == "TLS")) {
 					t.Errorf("times: %+v", x.Response.Times)
 				}
@@ -249,7 +252,8 @@ func TestLoopDiscardsWhatNobodyAskedFor(t *testing.T) {
 	}
 }
 
-// A server that closes an idle connection at the moment it is used again is asked anew, if the request may be repeated.
+// A server that closes an idle connection at the moment it is used again is asked anew, if the request may
+// be repeated.
 func TestLoopRetriesOnClosedConnections(t *testing.T) {
 	for _, c := range []struct {
 		name, request string
@@ -316,7 +320,8 @@ func TestLoopDoesNotRetryOnFreshConnections(t *testing.T) {
 	}
 }
 
-// A server may refuse a request before it has read it. Its answer counts, and the connection is not used again.
+// A server may refuse a request before it has read it. Its answer counts, and the connection is not used
+// again.
 func TestLoopTakesEarlyAnswers(t *testing.T) {
 	body := bytes.Repeat([]byte("x"), 16<<20) // more than the socket's buffers hold
 	request := append(fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", len(body)), body...)
@@ -744,8 +749,8 @@ func openFiles(t *testing.T) uint64 {
 	return l.FilesUsed
 }
 
-// Whatever an exchange is doing when it is canceled or its loop closed, nothing stays open and Ended is not called.
-// It is not parallel: it counts the descriptors of the process.
+// Whatever an exchange is doing when it is canceled or its loop closed, nothing stays open and Ended is not
+// called. It is not parallel: it counts the descriptors of the process.
 func TestLoopLeavesNothingOpen(t *testing.T) {
 	g := newGate()
 	hang := originOf(t, rogue(t, never), nil)
