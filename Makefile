@@ -1,5 +1,5 @@
-# One command a line; `make help` lists them. Nothing here downloads but the Go modules go.sum names, and
-# `make node`.
+# One command a line; `make help` lists them. Nothing here downloads but the Go modules go.sum names,
+# `make node`, and `make bench-peers`.
 
 GO ?= go
 FUZZTIME ?= 30s
