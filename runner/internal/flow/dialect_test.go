@@ -258,3 +258,28 @@ func tour() *scenarios.Script {
 	s.Scenarios[0].AfterScenario = functionsNamed("seesAll")
 	return s
 }
+
+// What the scripts of testdata/dialect send, as their .want files have it, whichever driver plays them.
+func TestDialect(t *testing.T) {
+	folder := filepath.Join("..", "..", "..", "testdata", "dialect")
+	scripts, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts in %s: %v", folder, err)
+	}
+	for _, file := range scripts {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		for _, d := range drivers {
+			t.Run(name+" "+d.name, func(t *testing.T) {
+				src, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, err := scenarios.Parse(file, src, scenarios.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden(t, filepath.Join(folder, name+".want"), transcript(t, s, d.make))
+			})
+		}
+	}
+}
