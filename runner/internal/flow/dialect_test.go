@@ -165,8 +165,9 @@ func transcript(t *testing.T, s *scenarios.Script, newDriver func(t *testing.T, 
 		}
 		out.WriteString("\n")
 	}
-	if log.String() != "" {
-		fmt.Fprintf(&out, "== log\n%s", log.String())
+	if lines := strings.SplitAfter(log.String(), "\n"); len(lines) > 1 {
+		slices.Sort(lines) // drivers need not write them in the moment they are said
+		fmt.Fprintf(&out, "== log\n%s", strings.Join(lines, ""))
 	}
 	return strings.ReplaceAll(out.String(), server.URL, "http://target")
 }
