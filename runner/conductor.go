@@ -108,7 +108,6 @@ func (c *conductor) conduct(ctx context.Context, send http.RoundTripper) *result
 	acts.Wait()
 	close(over)
 	watchers.Wait()
-	c.after(ctx, send)
 
 	run := c.run(interrupted)
 	for i := range run.Faults {
@@ -116,14 +115,21 @@ func (c *conductor) conduct(ctx context.Context, send http.RoundTripper) *result
 	}
 	run.Verdict = verdict.Judge(c.o.Script, run)
 	c.show(true)
+	c.after(ctx, send)
 	return run
 }
 
-// after plays the flow after the load. Nothing is judged by it: that it did not end well is said in the log.
+// after plays the flow after the load, when everything else is over. Nothing is judged by it: that it did
+// not end well is said in the log.
 func (c *conductor) after(ctx context.Context, send http.RoundTripper) {
 	if ctx.Err() != nil {
 		return // the run was ended early
 	}
+	defer func() {
+		if r := recover(); r != nil {
+			_ = c.mistake(r) // it is in the log, and the run is complete
+		}
+	}()
 	if err := c.program.After(ctx, send); err != nil && c.o.Log != nil {
 		fmt.Fprintf(c.o.Log, "after: %v\n", err)
 	}
