@@ -34,6 +34,7 @@ var house = map[string]room{
 		"runner/internal/flow runner/internal/measure runner/internal/records"},
 
 	"sandbox/clock":   {"sandbox time", ""},
+	"sandbox/store":   {"entries on disk", "github.com/cockroachdb/pebble/v2"},
 	"sandbox/ion":     {"Ion values and their hashes", "github.com/amazon-ion/ion-go"},
 	"sandbox/iam":     {"who may do what", ""},
 	"sandbox/kms":     {"KMS", "sandbox/iam sandbox/clock github.com/google/uuid"},
