@@ -368,6 +368,9 @@ func (s *Store) Close() error {
 	if err == nil {
 		err = s.Secure()
 	}
+	s.mu.Lock() // whoever is late gets an error
+	s.guard.fail(errors.New("it is closed"))
+	s.mu.Unlock()
 	err = errors.Join(err, s.guard.contain(s.db.Close))
 	s.marks.Wait()
 	return errors.Join(err, s.lock.Close())

@@ -99,6 +99,11 @@ func TestEntriesOutliveTheProcess(t *testing.T) {
 		t.Errorf("Get(c) = %q, %v, want nothing", got, err)
 	}
 	closed(t, s)
+	var b Batch
+	b.Put("late", nil)
+	if err := s.Enter(&b).Wait(); err == nil {
+		t.Error("a closed store takes a batch")
+	}
 }
 
 func TestOnlyTheOwnerCanReadIt(t *testing.T) {
