@@ -336,29 +336,39 @@ func (l *ledger) block(ctx context.Context, open *openKeys, n uint32, previous [
 // blockParts reads the statements and revisions that the record of a block names.
 func (l *ledger) blockParts(ctx context.Context, open *openKeys, content []byte,
 	shown func(string, int64, []byte), put func(header, ion.Value, int) error) error {
+	return blockPlaces(content, func(p place, statement int) error {
+		h, data, err := l.journal.record(ctx, open, p)
+		if err != nil {
+			return err
+		}
+		if statement < 0 {
+			shown(string(data[32:]), h.time, data[:32])
+			return nil
+		}
+		v, err := valueOf(h, data)
+		if err != nil {
+			return err
+		}
+		return put(h, v, statement)
+	})
+}
+
+// blockPlaces calls f for each part of a block's record: the statements, with -1, and the revisions, each
+// with the number of its statement.
+func blockPlaces(content []byte, f func(p place, statement int) error) error {
 	next := func() uint64 {
 		v, n := binary.Uvarint(content)
 		content = content[max(n, 0):]
 		return v
 	}
 	for range next() {
-		h, text, err := l.journal.record(ctx, open, place(next()))
-		if err != nil {
+		if err := f(place(next()), -1); err != nil {
 			return err
 		}
-		shown(string(text[32:]), h.time, text[:32])
 	}
 	for len(content) > 0 {
 		statement := next()
-		h, data, err := l.journal.record(ctx, open, place(next()))
-		if err != nil {
-			return err
-		}
-		v, err := valueOf(h, data)
-		if err != nil {
-			return err
-		}
-		if err := put(h, v, int(statement)); err != nil {
+		if err := f(place(next()), int(statement)); err != nil {
 			return err
 		}
 	}
