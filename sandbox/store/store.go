@@ -456,7 +456,11 @@ func get(db pebble.Reader, key string) ([]byte, error) {
 
 func scan(db pebble.Reader, prefix string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte(prefix), UpperBound: after(prefix)})
+		within := &pebble.IterOptions{UpperBound: after(prefix)}
+		if prefix != "" {
+			within.LowerBound = []byte(prefix)
+		}
+		it, err := db.NewIter(within)
 		if err != nil {
 			yield(Entry{}, err)
 			return
