@@ -723,6 +723,18 @@ func (s *Service) Status(name string) string {
 	return ""
 }
 
+// Count returns how many stacks there are, without those that are gone.
+func (s *Service) Count() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.stacks {
+		if st.status != deleteComplete {
+			n++
+		}
+	}
+	return n
+}
+
 // shownValues returns the parameters' values as descriptions show them.
 func (st *stack) shownValues() map[string]string {
 	shown := maps.Clone(st.values)

@@ -37,7 +37,7 @@ func (b *Batch) Add(key string, value []byte) { b.changes = append(b.changes, ch
 // Delete removes an entry, if it is there.
 func (b *Batch) Delete(key string) { b.change(change{key: key, kind: remove}) }
 
-// DeleteAll removes all entries whose keys begin with a prefix. It reads them first.
+// DeleteAll removes all entries whose keys begin with a prefix, "" for every entry. It reads them first.
 func (b *Batch) DeleteAll(prefix string) { b.change(change{key: prefix, kind: removeAll}) }
 
 func (b *Batch) change(c change) {
@@ -71,6 +71,9 @@ func (c change) apply(batch *pebble.Batch, t *total) error {
 		for e, err := range scan(batch, c.key) {
 			if err != nil {
 				return err
+			}
+			if e.Key[0] == 0 {
+				continue // the store's own, which nobody else deletes
 			}
 			t.remove(e.Key, e.Value)
 			keys = append(keys, e.Key)
