@@ -107,7 +107,9 @@ func openIn(files vfs.FS, dir string) (_ *Store, err error) {
 	}
 	s.db = db
 	if err := s.mark(whole.number); err != nil {
-		return nil, errors.Join(err, db.Close())
+		err = errors.Join(err, db.Close())
+		s.marks.Wait()
+		return nil, err
 	}
 	return s, nil
 }
