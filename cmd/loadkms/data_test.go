@@ -444,9 +444,12 @@ func TestDataDirSurvivesKills(t *testing.T) {
 	for round := range rounds + 1 {
 		cmd, exports, _, stderr := sandboxProcess(t, "--data-dir", dir, "--speed", "60")
 		k.connect(exports)
-		var status struct{ Now time.Time }
-		if _, page := fetch(t, exports["LOADKMS_TARGET"]+"/status.json"); json.Unmarshal([]byte(page), &status) != nil || status.Now.Before(now) {
-			t.Errorf("seed %d, round %d: it is %v after %v", seed, round, status.Now, now)
+		var status struct {
+			Now     time.Time
+			DataDir string
+		}
+		if _, page := fetch(t, exports["LOADKMS_TARGET"]+"/status.json"); json.Unmarshal([]byte(page), &status) != nil || status.Now.Before(now) || status.DataDir != dir {
+			t.Errorf("seed %d, round %d: it is %v in %q after %v in %q", seed, round, status.Now, status.DataDir, now, dir)
 		}
 		k.verify(round)
 		if round == rounds {

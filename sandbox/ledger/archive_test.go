@@ -489,6 +489,31 @@ func TestHalfALedger(t *testing.T) {
 	}
 }
 
+// FuzzTake takes entries of any name and content: they are taken or refused.
+func FuzzTake(f *testing.F) {
+	f.Add(metaEntry, []byte(`{"Name":"records","Created":"2026-11-23T00:00:00Z"}`))
+	f.Add(keysEntry, []byte(`{"Key":"arn"}`))
+	f.Add(nodeEntries+"\x00\x00\x00\x00", []byte(`{"ID":"a","Sealed":"AAAA"}`))
+	f.Add(dataKeyEntries+"\x00\x00\x00\x00", []byte("\x00\x00\x00\x00key"))
+	f.Add(recordEntries+"\x00\x00\x00\x00\x00\x00\x00\x09", make([]byte, 40))
+	f.Add(recordEntries+"\x00\x00\x00\x00\xff\xff\xff\xff", make([]byte, 40))
+	f.Fuzz(func(t *testing.T, name string, value []byte) {
+		r := &relic{segments: []*segment{{}}}
+		if err := r.take(name, value); err != nil {
+			return
+		}
+		for _, p := range r.records {
+			if a := p.address(); int(a.offset)+lengthSize+len(value) != len(r.segments[a.segment].buf) {
+				t.Errorf("a record of %d bytes at %v makes its segment %d bytes long", len(value), a, len(r.segments[a.segment].buf))
+			}
+		}
+		blocks := 0
+		if err := blockPlaces(value, func(place, int) error { blocks++; return nil }); err == nil && blocks > len(value) {
+			t.Errorf("%d parts in %d bytes", blocks, len(value))
+		}
+	})
+}
+
 // BenchmarkKept inserts as the API does, with and without a store.
 func BenchmarkKept(b *testing.B) {
 	for _, clients := range []int{16, 64} {

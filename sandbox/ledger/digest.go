@@ -356,24 +356,31 @@ func (l *ledger) blockParts(ctx context.Context, open *openKeys, content []byte,
 // blockPlaces calls f for each part of a block's record: the statements, with -1, and the revisions, each
 // with the number of its statement.
 func blockPlaces(content []byte, f func(p place, statement int) error) error {
+	var err error
 	next := func() uint64 {
 		v, n := binary.Uvarint(content)
-		content = content[max(n, 0):]
+		if n <= 0 {
+			err, content = errBlock, nil
+			return 0
+		}
+		content = content[n:]
 		return v
 	}
-	for range next() {
-		if err := f(place(next()), -1); err != nil {
-			return err
+	for statements := next(); statements > 0 && err == nil; statements-- {
+		if p := place(next()); err == nil {
+			err = f(p, -1)
 		}
 	}
-	for len(content) > 0 {
+	for len(content) > 0 && err == nil {
 		statement := next()
-		if err := f(place(next()), int(statement)); err != nil {
-			return err
+		if p := place(next()); err == nil {
+			err = f(p, int(statement))
 		}
 	}
-	return nil
+	return err
 }
+
+var errBlock = errors.New("a block without all of its parts")
 
 // merkle returns the root over hashes, of which there is at least one.
 func merkle(hashes [][]byte) []byte {
