@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -433,14 +435,18 @@ func (k *keeper) prove(d *qldb.GetDigestOutput) {
 }
 
 // TestDataDirSurvivesKills kills a sandbox at random moments while clients create records and change keys.
+// LOADKMS_KILLS says how often; `make crashtest` sets it.
 func TestDataDirSurvivesKills(t *testing.T) {
+	rounds, err := strconv.Atoi(cmp.Or(os.Getenv("LOADKMS_KILLS"), "3"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	seed := mrand.Uint64()
 	rnd := mrand.New(mrand.NewPCG(seed, 0))
 	dir := filepath.Join(t.TempDir(), "data")
 	k := &keeper{t: t, seed: seed, records: map[int]string{}, facts: map[string]*fact{}, seals: map[string][]byte{}, count: map[string]int{}}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	var now time.Time
-	const rounds = 4
 	for round := range rounds + 1 {
 		cmd, exports, _, stderr := sandboxProcess(t, "--data-dir", dir, "--speed", "60")
 		k.connect(exports)
