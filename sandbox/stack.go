@@ -224,6 +224,9 @@ func (s *Sandbox) makeRole(_ context.Context, by iam.Caller, r stack.Request) (s
 		s.roles.Delete(arn)
 		return stack.Made{}, err
 	}
+	if err := s.keepRole(arn, roleRecord{true, policies}); err != nil {
+		return stack.Made{}, err
+	}
 	return stack.Made{ID: name, Attributes: map[string]string{"Arn": arn, "RoleId": principalID(arn)}}, nil
 }
 
@@ -234,7 +237,10 @@ func (s *Sandbox) removeRole(_ context.Context, by iam.Caller, _ stack.Request, 
 		return err
 	}
 	defer s.roles.Delete(arn)
-	return s.kms.Directory().Add(arn)
+	if err := s.kms.Directory().Add(arn); err != nil {
+		return err
+	}
+	return s.keepRole(arn, roleRecord{})
 }
 
 // mayChangeRole refuses who may use CloudFormation but not IAM: through a stack they could otherwise

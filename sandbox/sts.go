@@ -13,6 +13,7 @@ import (
 
 	"loadkms/sandbox/clock"
 	"loadkms/sandbox/iam"
+	"loadkms/sandbox/store"
 )
 
 const (
@@ -36,6 +37,7 @@ const maxTokens = 100_000
 type tokens struct {
 	clock     *clock.Clock
 	directory *iam.Directory
+	disk      *store.Store // nil: they are in memory only
 
 	mu   sync.RWMutex         // guards the map, for a look-up
 	ends map[string]time.Time // by access key, in sandbox time
@@ -61,12 +63,17 @@ func (t *tokens) issue(c iam.Caller, lifetime time.Duration) (*temporary, error)
 	end := t.clock.Now().Add(lifetime)
 	id := "ASIA" + rand.Text()[:16]
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	if len(t.ends) >= maxTokens {
+		t.mu.Unlock()
 		return nil, &queryError{http.StatusBadRequest, "Throttling", "Rate exceeded"}
 	}
 	t.ends[id] = end
 	t.directory.AddKey(id, c)
+	kept := t.keep(id, tokenRecord{c, end})
+	t.mu.Unlock()
+	if err := kept.Wait(); err != nil {
+		return nil, &queryError{http.StatusInternalServerError, "InternalFailure", err.Error()}
+	}
 	return &temporary{id, base64.StdEncoding.EncodeToString(secret[:]), base64.StdEncoding.EncodeToString(token[:]),
 		end.UTC().Format(time.RFC3339)}, nil
 }

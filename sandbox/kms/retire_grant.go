@@ -53,7 +53,7 @@ func (s *Service) retireGrant(c *call, in *RetireGrantRequest) (*nothing, *Error
 		return nil, refuse("ValidationException", "Specify either a grant token, or a key ID and a grant ID.")
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	keyID, grantID := in.KeyId, in.GrantId
 	if byToken {
 		var ok bool

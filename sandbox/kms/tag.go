@@ -145,7 +145,7 @@ func (s *Service) tagResource(c *call, in *TagResourceRequest) (*nothing, *Error
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "TagResource", in.KeyId, notPending, access{tags: in.Tags, tagKeys: tagged(in.Tags)})
 	if err != nil {
 		return nil, err
@@ -185,7 +185,7 @@ func (s *Service) untagResource(c *call, in *UntagResourceRequest) (*nothing, *E
 		return nil, refuse("TagException", "Tags beginning with aws: are reserved")
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "UntagResource", in.KeyId, notPending, access{tagKeys: in.TagKeys})
 	if err != nil {
 		return nil, err
