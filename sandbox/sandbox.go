@@ -324,10 +324,10 @@ func (l *listener) url() string { return "http://" + l.tcp.Addr().String() }
 // serve answers requests from now on.
 func (l *listener) serve(h http.Handler) {
 	l.server = &http.Server{
-		Handler:           contain(h),
-		ReadHeaderTimeout: 10 * time.Second, // a request on loopback is here at once or never
-		ReadTimeout:       time.Minute,      // likewise its body, which is 1 MiB at most
-		IdleTimeout:       5 * time.Minute,  // longer than any pause of a load generator
+		Handler:           patient(contain(h)),
+		ReadHeaderTimeout: headerTime,
+		WriteTimeout:      answerTime, // for what the server itself says of a header; patient sets its own
+		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // the sandbox prints nothing
 		ConnState:         l.count,
