@@ -131,7 +131,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		ServiceEvents: func(e kms.ServiceEvent) { s.trail.RecordService(e.Name, e.KeyARN, e.At) }})
 	caller := func(r *http.Request) iam.Caller {
 		credential, _ := iam.ParseAuthorization(r.Header.Get("Authorization")) // the front door has checked it
-		return directory.Caller(credential.AccessKey)
+		return directory.Caller(credential.AccessKey).From(r.RemoteAddr, r.UserAgent())
 	}
 	var lock ledger.Keys = keys{s.kms, o.Region, s.observe, new(sync.Map)}
 	if o.Keys != nil {
@@ -178,7 +178,7 @@ func (s *Sandbox) start(ctx context.Context, o Options, directory *iam.Directory
 	s.api.serve(s.statusOr(records))
 	s.aws.serve(&door{kms: s.kms, ledgers: s.ledgers, directory: directory, stacks: s.stacks, trail: s.trail,
 		tokens:  &tokens{clock: s.clock, directory: directory, ends: map[string]time.Time{}},
-		started: s.clock.Now()})
+		started: s.clock.Now(), environment: s.environment()})
 	return nil
 }
 
@@ -265,6 +265,11 @@ func (s *Sandbox) Region() string { return s.o.Region }
 
 // Account returns the id of the account everything belongs to.
 func (s *Sandbox) Account() string { return s.kms.Directory().Account() }
+
+// environment is where and when requests are made.
+func (s *Sandbox) environment() iam.Environment {
+	return iam.Environment{Region: s.o.Region, Clock: s.clock}
+}
 
 // Clock returns the sandbox's clock, which tests may advance.
 func (s *Sandbox) Clock() *clock.Clock { return s.clock }

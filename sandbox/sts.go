@@ -157,7 +157,7 @@ func assumeRole(d *door, c iam.Caller, _ iam.Credential, form url.Values) (any, 
 			"1 hour session limit for roles assumed by role chaining"}
 	}
 	const role = "role/"
-	effect := d.directory.Identity(&iam.Request{Caller: c, Action: "sts:AssumeRole", Resource: roleARN})
+	effect := d.allows(c, "sts:AssumeRole", roleARN)
 	if arn.Service != "iam" || arn.Account != d.directory.Account() || len(arn.Resource) <= len(role) ||
 		arn.Resource[:len(role)] != role || effect != iam.Allow || !d.directory.Exists(roleARN) {
 		// A role that does not exist is not told from one that must not be assumed.
