@@ -42,7 +42,7 @@ var house = map[string]room{
 	"sandbox/store":   {"entries on disk", "github.com/cockroachdb/pebble/v2"},
 	"sandbox/ion":     {"Ion values and their hashes", "github.com/amazon-ion/ion-go"},
 	"sandbox/iam":     {"who may do what", ""},
-	"sandbox/kms":     {"KMS", "sandbox/iam sandbox/clock sandbox/store github.com/google/uuid"},
+	"sandbox/kms":     {"KMS", "sandbox/iam sandbox/clock sandbox/store github.com/google/uuid github.com/decred/dcrd"},
 	"sandbox/trail":   {"CloudTrail: what was done", "sandbox/iam sandbox/clock github.com/google/uuid"},
 	"sandbox/stack":   {"CloudFormation: templates and stacks", "sandbox/iam sandbox/clock sandbox/store github.com/google/uuid gopkg.in/yaml.v3"},
 	"sandbox/partiql": {"PartiQL on a database", "sandbox/ion"},

@@ -25,6 +25,7 @@ require (
 	github.com/awslabs/amazon-qldb-driver-go/v3 v3.0.1
 	github.com/brianvoe/gofakeit/v7 v7.18.1
 	github.com/cockroachdb/pebble/v2 v2.1.7
+	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.0
 	github.com/dlclark/regexp2/v2 v2.5.2
 	github.com/dop251/goja v0.0.0-20260917113740-793a2a65c13b
 	github.com/dop251/goja_nodejs v0.0.0-20260212111938-1f56ff5bcf14

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"container/heap"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +23,7 @@ const (
 	clockEntry   = "sandbox/clock" // no time after it was ever shown
 	roleEntries  = "iam/role/"     // by ARN
 	tokenEntries = "iam/token/"    // by access key
+	mintEntry    = "iam/mint"      // the secret by which access keys are known that were issued
 )
 
 type (
@@ -216,16 +218,29 @@ func (t *tokens) load() error {
 		}
 		id := strings.TrimPrefix(e.Key, tokenEntries)
 		t.ends[id] = r.Ends
+		t.oldest = append(t.oldest, expiry{r.Ends, id})
 		t.directory.AddKey(id, r.Caller)
 	}
-	return nil
+	heap.Init(&t.oldest)
+	return t.loadMint()
 }
 
-// keep keeps credentials. The caller holds mu.
-func (t *tokens) keep(id string, r tokenRecord) *store.Ticket {
+// loadMint makes the directory know the access keys that were issued before and are forgotten by now. They
+// would be unknown otherwise, and so the administrator's.
+func (t *tokens) loadMint() error {
+	secret, err := t.disk.Get(mintEntry)
+	if err != nil {
+		return fmt.Errorf("load %s from data directory %s: %w", mintEntry, t.disk.Dir(), err)
+	}
+	if secret != nil {
+		if !t.directory.Remint(secret) {
+			return fmt.Errorf("load %s from data directory %s: it has %d bytes", mintEntry, t.disk.Dir(), len(secret))
+		}
+		return nil
+	}
 	var b store.Batch
-	b.Put(tokenEntries+id, encode(r))
-	return t.disk.Enter(&b)
+	b.Put(mintEntry, t.directory.Mint())
+	return t.disk.Enter(&b).Wait()
 }
 
 func encode(v any) []byte {

@@ -188,7 +188,7 @@ func (s *Sandbox) start(ctx context.Context, o Options) (err error) {
 		Read:   directory.Session(iam.GetRecordRole, "qldb-kms-"+o.Stage+"-get-record")})
 	s.api.serve(s.statusOr(records))
 	s.aws.serve(&door{kms: s.kms, ledgers: s.ledgers, directory: directory, stacks: s.stacks, trail: s.trail,
-		tokens: s.tokens, started: s.started})
+		tokens: s.tokens, started: s.started, environment: s.environment()})
 	return nil
 }
 
@@ -211,7 +211,7 @@ func (s *Sandbox) open(ctx context.Context, directory *iam.Directory) (err error
 	}
 	caller := func(r *http.Request) iam.Caller {
 		credential, _ := iam.ParseAuthorization(r.Header.Get("Authorization")) // the front door has checked it
-		return directory.Caller(credential.AccessKey)
+		return directory.Caller(credential.AccessKey).From(r.RemoteAddr, r.UserAgent())
 	}
 	var lock ledger.Keys = keys{s.kms, o.Region, s.observe, new(sync.Map)}
 	if o.Keys != nil {
@@ -313,6 +313,11 @@ func (s *Sandbox) Region() string { return s.o.Region }
 // Account returns the id of the account everything belongs to.
 func (s *Sandbox) Account() string { return s.kms.Directory().Account() }
 
+// environment is where and when requests are made.
+func (s *Sandbox) environment() iam.Environment {
+	return iam.Environment{Region: s.o.Region, Clock: s.clock}
+}
+
 // Clock returns the sandbox's clock, which tests may advance.
 func (s *Sandbox) Clock() *clock.Clock { return s.clock }
 
@@ -380,10 +385,10 @@ func (l *listener) url() string { return "http://" + l.tcp.Addr().String() }
 // serve answers requests from now on.
 func (l *listener) serve(h http.Handler) {
 	l.server = &http.Server{
-		Handler:           contain(h),
-		ReadHeaderTimeout: 10 * time.Second, // a request on loopback is here at once or never
-		ReadTimeout:       time.Minute,      // likewise its body, which is 1 MiB at most
-		IdleTimeout:       5 * time.Minute,  // longer than any pause of a load generator
+		Handler:           patient(contain(h)),
+		ReadHeaderTimeout: headerTime,
+		WriteTimeout:      answerTime, // for what the server itself says of a header; patient sets its own
+		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // the sandbox prints nothing
 		ConnState:         l.count,

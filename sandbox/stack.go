@@ -247,7 +247,7 @@ func (s *Sandbox) removeRole(_ context.Context, by iam.Caller, _ stack.Request, 
 // make themselves a role that may do everything.
 func (s *Sandbox) mayChangeRole(by iam.Caller, arn string, actions ...string) error {
 	for _, action := range actions {
-		if s.kms.Directory().Identity(&iam.Request{Caller: by, Action: action, Resource: arn}) != iam.Allow {
+		if s.kms.Directory().Identity(&iam.Request{Caller: by, Action: action, Resource: arn, Environment: s.environment()}) != iam.Allow {
 			return fmt.Errorf("User: %s is not authorized to perform: %s on resource: %s", by.Principal, action, arn) //nolint:staticcheck // AWS's words
 		}
 	}

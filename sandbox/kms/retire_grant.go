@@ -95,7 +95,7 @@ func (s *Service) related(c iam.Caller, k *key) bool {
 func (s *Service) authorizeRetiring(c iam.Caller, k *key, g *grant) *Error {
 	a := access{grant: &CreateGrantRequest{}}
 	q := question{s: s, key: k, access: &a}
-	r := &iam.Request{Caller: c, Action: "kms:RetireGrant", Resource: k.arn, Value: q.value}
+	r := &iam.Request{Caller: c, Action: "kms:RetireGrant", Resource: k.arn, Value: q.value, Environment: s.environment()}
 	q.caller = &r.Caller
 	byKey, byIdentity := k.policy.Evaluate(r), s.directory.Identity(r)
 	switch {

@@ -2,9 +2,7 @@ package kms
 
 import (
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"loadkms/sandbox/iam"
 )
@@ -121,15 +119,7 @@ func (q *question) global(name string) ([]string, bool) {
 	if wanted, ok := strings.CutPrefix(name, "aws:requesttag/"); ok {
 		return find(q.access.tags, wanted)
 	}
-	switch name {
-	case "aws:tagkeys":
-		return q.access.tagKeys, len(q.access.tagKeys) > 0
-	case "aws:currenttime":
-		return []string{q.s.clock.Now().UTC().Format(time.RFC3339Nano)}, true
-	case "aws:epochtime":
-		return []string{strconv.FormatInt(q.s.clock.Now().Unix(), 10)}, true
-	}
-	return nil, false
+	return q.access.tagKeys, name == "aws:tagkeys" && len(q.access.tagKeys) > 0
 }
 
 func (s *Service) tagResource(c *call, in *TagResourceRequest) (*nothing, *Error) {
