@@ -24,6 +24,12 @@ func Language() []byte {
 		if later := s.notYet(); len(later) > 0 {
 			fmt.Fprintf(&b, "\nNot supported yet: `%s`.\n", strings.Join(later, "`, `"))
 		}
+		for i, r := range s.refusals() {
+			if i == 0 {
+				b.WriteString("\nNot supported, of Artillery's:\n\n")
+			}
+			fmt.Fprintf(&b, "- `%s`: %s\n", r.name, r.instead)
+		}
 	}
 	b.WriteString("\n## Actions\n\nWhat `do` may say, and which keys the fault has then.\n\n" +
 		"| action | keys | |\n|---|---|---|\n")
@@ -41,8 +47,7 @@ func Language() []byte {
 	}
 	fmt.Fprintf(&b, "\n## Classes\n\nEvery request ends in one of these: `%s`.\n",
 		strings.Join(result.ClassNames(), "`, `"))
-	fmt.Fprintf(&b, "\n## Metrics\n\nWhat `ensure.thresholds` may name: `%s`.\n",
-		strings.Join(metrics, "`, `"))
+	fmt.Fprintf(&b, "\n## Metrics\n\nWhat `ensure` may name: %s. With a processor, also what its functions count.\n", metricsInShort())
 	b.WriteString(languageTail)
 	return []byte(b.String())
 }

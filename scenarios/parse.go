@@ -16,6 +16,8 @@ type Options struct {
 	Environment string            // -e: merged over config; "" means none
 	Variables   map[string]string // -v: set in config.variables, which they override
 	Target      string            // --target: instead of config.target; "" means config.target
+	Payload     string            // -p: instead of the path of the only payload, relative to the script's folder; "" means that
+	Insecure    bool              // -k: certificates are not verified
 }
 
 // Parse reads one script. file names it in messages. It reports every problem it can find: the error
@@ -70,6 +72,7 @@ type parser struct {
 	variables         map[string]*Variable
 	used              map[string]bool // variables some template has a hole for
 	hasConfig         bool            // without one, what it would say is not known to be missing
+	poisson           bool            // config.mode
 	processor         bool            // functions may set variables nobody can know now
 	later             []func()        // checks that need the whole script
 }
