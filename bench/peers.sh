@@ -21,7 +21,7 @@ command -v taskset >/dev/null || need+=(util-linux)
 if [ ${#need[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
-    # Without the second, Debian would start a server on port 80 at once, and at every boot.
+    # RUNLEVEL keeps Debian from starting a server on port 80 at once, where its scripts heed it.
     { apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${need[@]}"; } >/dev/null ||
       missing "${need[*]}" "apt-get refused"
   else

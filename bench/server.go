@@ -61,21 +61,26 @@ func startServer(ctx context.Context, nginx []string, dir string) (*server, erro
 	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, port), 0o644); err != nil {
 		return nil, err
 	}
-	ctx, end := context.WithCancel(context.WithoutCancel(ctx)) // it is ended by close, after the last client
+	lives, end := context.WithCancel(context.WithoutCancel(ctx)) // it is ended by close, after the last client
 	s := &server{
 		url: fmt.Sprintf("http://127.0.0.1:%d", port), log: filepath.Join(dir, "moments"), end: end,
-		cmd: exec.CommandContext(ctx, nginx[0], append(nginx[1:], "-p", dir, "-c", conf)...),
+		cmd: exec.CommandContext(lives, nginx[0], append(nginx[1:], "-p", dir, "-c", conf)...),
 	}
 	if err := s.cmd.Start(); err != nil {
 		end()
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
 	for range 200 {
-		response, err := http.Get(s.url)
-		if err == nil {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
 			return s, response.Body.Close()
 		}
-		time.Sleep(10 * time.Millisecond)
+		if !wait(ctx, 10*time.Millisecond) {
+			break
+		}
 	}
 	why, err := os.ReadFile(filepath.Join(dir, "nginx.err"))
 	return nil, errors.Join(fmt.Errorf("nginx does not answer: %s", lastLine(why)), err, s.close())

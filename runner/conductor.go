@@ -106,7 +106,6 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 	acts.Wait()
 	close(over)
 	watchers.Wait()
-	c.after(ctx)
 
 	run := c.run(interrupted)
 	for i := range run.Faults {
@@ -114,14 +113,21 @@ func (c *conductor) conduct(ctx context.Context) *result.Run {
 	}
 	run.Verdict = verdict.Judge(c.o.Script, run)
 	c.show(true)
+	c.after(ctx)
 	return run
 }
 
-// after plays the flow after the load. Nothing is judged by it: that it did not end well is said in the log.
+// after plays the flow after the load, when everything else is over. Nothing is judged by it: that it did
+// not end well is said in the log.
 func (c *conductor) after(ctx context.Context) {
 	if ctx.Err() != nil {
 		return // the run was ended early
 	}
+	defer func() {
+		if r := recover(); r != nil {
+			_ = c.mistake(r) // it is in the log, and the run is complete
+		}
+	}()
 	if err := c.program.After(ctx, c.aside); err != nil && c.o.Log != nil {
 		fmt.Fprintf(c.o.Log, "after: %v\n", err)
 	}

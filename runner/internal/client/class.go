@@ -46,7 +46,9 @@ func Classify(err error) result.Class {
 		return result.ConnectionReset
 	}
 	// What follows net/http does not export.
-	for _, text := range []string{"server closed idle connection", "http2: server sent GOAWAY", "http2: client connection lost", "; received from peer"} {
+	for _, text := range []string{
+		"server closed idle connection", "http2: server sent GOAWAY", "http2: client connection lost", "; received from peer",
+	} {
 		if strings.Contains(err.Error(), text) {
 			return result.ConnectionReset
 		}

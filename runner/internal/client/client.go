@@ -1,6 +1,7 @@
-// Package client makes HTTP exchanges, and says how one went wrong. It has two ways: Loop, an event loop for HTTP/1.1 on Linux that
-// allocates nothing, and Client, over net/http, for HTTP/2, proxies and other systems. It does not know steps, retries
-// nothing a user would notice, and follows no redirects: a redirect is an answer.
+// Package client makes HTTP exchanges, and says how one went wrong. It has two ways: Loop, an event loop
+// for HTTP/1.1 on Linux that allocates nothing, and Client, over net/http, for HTTP/2, proxies and other
+// systems. It does not know steps, retries nothing a user would notice, and follows no redirects: a
+// redirect is an answer.
 package client
 
 import (
@@ -18,12 +19,12 @@ type Options struct {
 	DialTimeout time.Duration // for connecting, and again for the TLS handshake; default 10s
 	TLS         *tls.Config   // default: verified against the system's roots; cloned
 
-	// HTTP2 makes https speak HTTP/2 where the server offers it. H2C makes http speak HTTP/2 without asking, and https nothing else.
-	// Otherwise an exchange has a connection of its own.
+	// HTTP2 makes https speak HTTP/2 where the server offers it. H2C makes http speak HTTP/2 without
+	// asking, and https nothing else. Otherwise an exchange has a connection of its own.
 	HTTP2, H2C bool
 
-	// Direct makes it use no proxy. Otherwise the environment says which (HTTP_PROXY, HTTPS_PROXY, NO_PROXY); localhost and loopback
-	// addresses are never asked through one.
+	// Direct makes it use no proxy. Otherwise the environment says which (HTTP_PROXY, HTTPS_PROXY,
+	// NO_PROXY); localhost and loopback addresses are never asked through one.
 	Direct bool
 }
 
@@ -69,7 +70,8 @@ func New(o Options) *Client {
 	}}
 }
 
-// Own returns a client with the same options and connections of its own, for one virtual user. The user ends with CloseIdle.
+// Own returns a client with the same options and connections of its own, for one virtual user. The user
+// ends with CloseIdle.
 func (c *Client) Own() *Client { return New(c.options) }
 
 // RoundTrip makes one exchange, as http.RoundTripper says. Its errors are for Classify.

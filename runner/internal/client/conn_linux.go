@@ -23,7 +23,8 @@ const (
 	gone
 )
 
-// continueAfter is how long the body of a request that expects "100 Continue" is held back, as net/http's default is.
+// continueAfter is how long the body of a request that expects "100 Continue" is held back, as net/http's
+// default is.
 const continueAfter = time.Second
 
 // readsInARow is how many buffers are read from one connection before others have their turn.
@@ -59,7 +60,8 @@ type conn struct {
 // dial makes a connection for x alone, or with nil for the pool.
 func (l *Loop) dial(p *pool, x *Exchange, now time.Duration) {
 	list, _ := p.origin.addresses()
-	c := &conn{fd: -1, state: connecting, pool: p, x: x, since: now, addrs: list, first: p.turn, times: Times{DNS: p.dns}}
+	c := &conn{fd: -1, state: connecting, pool: p, x: x, since: now, addrs: list, first: p.turn}
+	c.times.DNS = p.dns
 	p.dns = 0
 	p.turn++
 	c.timer.fire = func(now time.Duration) { l.late(c, now) }
@@ -106,7 +108,8 @@ func (l *Loop) connect(c *conn, now time.Duration) {
 	l.giveUp(c, c.err, now)
 }
 
-// open begins to connect to addr. It returns nil if that was done at once, EINPROGRESS if it goes on, or an *os.SyscallError.
+// open begins to connect to addr. It returns nil if that was done at once, EINPROGRESS if it goes on, or an
+// *os.SyscallError.
 func (l *Loop) open(c *conn, addr netip.AddrPort) error {
 	family := unix.AF_INET
 	var to unix.Sockaddr
@@ -140,8 +143,8 @@ func (l *Loop) open(c *conn, addr netip.AddrPort) error {
 	default:
 		return os.NewSyscallError("connect", done)
 	}
-	if err := unix.EpollCtl(l.poll.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: c.watch, Fd: int32(fd), Pad: c.gen}); err != nil {
-		return os.NewSyscallError("epoll_ctl", err)
+	if err := l.poll.control(unix.EPOLL_CTL_ADD, fd, c.watch, c.gen); err != nil {
+		return err
 	}
 	return done
 }
@@ -171,15 +174,27 @@ func (l *Loop) unregister(c *conn) {
 	c.fd = -1
 }
 
-// observe changes the events asked for.
+// observe changes the events asked for. The kernel refuses only if it is out of memory; then c is ended in
+// the next Turn.
 func (l *Loop) observe(c *conn, events uint32) {
 	if c.watch == events {
 		return
 	}
 	c.watch = events
-	if err := unix.EpollCtl(l.poll.fd, unix.EPOLL_CTL_MOD, c.fd, &unix.EpollEvent{Events: events, Fd: int32(c.fd), Pad: c.gen}); err != nil {
-		c.broken = os.NewSyscallError("epoll_ctl", err) // out of memory; the deadline ends it
+	err := l.poll.control(unix.EPOLL_CTL_MOD, c.fd, events, c.gen)
+	if err == nil {
+		return
 	}
+	l.post(func() {
+		switch c.state {
+		case connecting, shaking:
+			l.giveUp(c, err, l.Now())
+		case idle:
+			l.drop(c)
+		case busy:
+			l.fail(c.x, err, l.Now())
+		}
+	})
 }
 
 // connected handles that connecting has come to an end.
@@ -340,8 +355,8 @@ func (l *Loop) write(c *conn) {
 		}
 	}
 	if err != nil {
-		// The server may have answered before it closed, so the answer is read first: a connection that is closed is
-		// always readable.
+		// The server may have answered before it closed, so the answer is read first: a connection that is
+		// closed is always readable.
 		c.broken = &net.OpError{Op: "write", Net: "tcp", Err: err}
 		if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 			l.lost(c, c.broken, l.Now())
@@ -376,7 +391,8 @@ func (c *conn) written() bool {
 	return c.sent == len(c.x.Request) && (c.tls == nil || !c.tls.pending())
 }
 
-// errWouldBlock is what reading says when there is nothing yet. crypto/tls goes on after an error that is temporary.
+// errWouldBlock is what reading says when there is nothing yet. crypto/tls goes on after an error that is
+// temporary.
 var errWouldBlock net.Error = wouldBlock{}
 
 type wouldBlock struct{}
@@ -475,8 +491,8 @@ func (l *Loop) readable(c *conn) {
 	}
 }
 
-// overheard handles what an idle server says: that it has closed, or something nobody asked for. Neither must be
-// taken for the next answer.
+// overheard handles what an idle server says: that it has closed, or something nobody asked for. Neither
+// must be taken for the next answer.
 func (l *Loop) overheard(c *conn) {
 	if c.tls != nil {
 		c.tls.more()
@@ -491,10 +507,12 @@ func (l *Loop) overheard(c *conn) {
 	l.drop(c)
 }
 
-// finish ends the exchange on c with its answer. The connection may be used again if clean: nothing follows the answer.
+// finish ends the exchange on c with its answer. The connection may be used again if clean: nothing follows
+// the answer.
 func (l *Loop) finish(c *conn, now time.Duration, clean bool) {
 	x, p := c.x, c.pool
-	keep := clean && x.parser.reusable && !c.doomed && c.written() && c.broken == nil && (c.tls == nil || c.tls.quiet())
+	keep := clean && x.parser.reusable && !c.doomed && c.written() && c.broken == nil &&
+		(c.tls == nil || c.tls.quiet())
 	l.wheel.stop(&x.deadline)
 	if c.held {
 		c.held = false
@@ -524,9 +542,9 @@ func (l *Loop) finish(c *conn, now time.Duration, clean bool) {
 	l.o.Ended(x)
 }
 
-// lost ends the exchange on c, which broke with err. If the server closed an idle connection while the request was on
-// its way, the request is sent anew: by net/http's rule, if nothing of an answer was seen, the connection had answered
-// before, and the request may be repeated or has not been written at all.
+// lost ends the exchange on c, which broke with err. If the server closed an idle connection while the
+// request was on its way, the request is sent anew: by net/http's rule, if nothing of an answer was seen,
+// the connection had answered before, and the request may be repeated or has not been written at all.
 func (l *Loop) lost(c *conn, err error, now time.Duration) {
 	x := c.x
 	if c.used && !x.parser.started && (c.sent == 0 || repeatable(x.Request)) {
@@ -548,7 +566,8 @@ func repeatable(request []byte) bool {
 	}
 	r := Response{Head: headOf(request)}
 	for name := range r.Fields() {
-		if len(name) == 15 && equalFold(name, "idempotency-key") || len(name) == 17 && equalFold(name, "x-idempotency-key") {
+		name = bytes.TrimPrefix(bytes.ToLower(name), []byte("x-"))
+		if string(name) == "idempotency-key" {
 			return true
 		}
 	}

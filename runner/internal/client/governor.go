@@ -1,20 +1,23 @@
 package client
 
-// The law of making connections. An open model must not have fewer connections than its users would have made, or the
-// client's queue hides in its numbers; nor many more than needed, or a hiccup of the server summons connections whose
-// making prolongs it. So, for the exchanges to one origin that found no idle connection:
+// The law of making connections. An open model must not have fewer connections than its users would have
+// made, or the client's queue hides in its numbers; nor many more than needed, or a hiccup of the server
+// summons connections whose making prolongs it. So, for the exchanges to one origin that found no idle
+// connection:
 //
 //  1. Never more connections than MostConns. Who waits because of it waits in order of arrival.
 //  2. With no connection at all, the first few dial at once.
 //  3. Without a rate (a closed model) everyone who waits has a dial in progress at once.
-//  4. With a rate, who has waited for patience takes part in governed growth: a few dials in progress, as long as
-//     there are fewer connections than the rate needs. By Little's law it needs L = rate × service time of them at a
-//     time on average; independent arrivals need more than L + 3√L once in a thousand. While nothing is answered the
-//     service time is at least the time since the last answer, so the bound grows with a stall.
-//  5. Who has waited for independence has a dial in progress whatever the bound: an independent user would have
-//     connected. So a stall of seconds gets a connection for every arrival (that is the truth about an open model),
-//     while a hiccup shorter than independence gets a few.
-//  6. A reserve of idle connections is kept as long as there are fewer than the rate needs, so that waiting is rare.
+//  4. With a rate, who has waited for patience takes part in governed growth: a few dials in progress, as
+//     long as there are fewer connections than the rate needs. By Little's law it needs L = rate × service
+//     time of them at a time on average; independent arrivals need more than L + 3√L once in a thousand.
+//     While nothing is answered the service time is at least the time since the last answer, so the bound
+//     grows with a stall.
+//  5. Who has waited for independence has a dial in progress whatever the bound: an independent user would
+//     have connected. So a stall of seconds gets a connection for every arrival (that is the truth about an
+//     open model), while a hiccup shorter than independence gets a few.
+//  6. A reserve of idle connections is kept as long as there are fewer than the rate needs, so that waiting
+//     is rare.
 //  7. Who comes first gets the connection that is ready first, whoever it was dialed for.
 
 import (
@@ -23,9 +26,11 @@ import (
 )
 
 const (
-	// patience is a fraction of what a dial over any network costs, and a multiple of what an answer on a fast one takes.
+	// patience is a fraction of what a dial over any network costs, and a multiple of what an answer on a
+	// fast one takes.
 	patience = time.Millisecond
-	// independence and a dial on a fast network stay below the 10 ms of lateness that make a run inconclusive.
+	// independence and a dial on a fast network stay below the 10 ms of lateness that make a run
+	// inconclusive.
 	independence = 4 * time.Millisecond
 	few          = 4  // dials in progress under governed growth
 	reserve      = 2  // idle connections, those being made included

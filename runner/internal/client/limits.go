@@ -9,13 +9,14 @@ import (
 type Limits struct {
 	Files, FilesUsed uint64 // descriptors this process may have, and has
 
-	// Ports are those a connection may leave from: there can be as many connections to one address and port. PortsUsed are the TCP
-	// sockets in use or lingering in TIME_WAIT, of the whole machine and to whatever address: a bound of those that are taken.
+	// Ports are those a connection may leave from: there can be as many connections to one address and
+	// port. PortsUsed are the TCP sockets in use or lingering in TIME_WAIT, of the whole machine and to
+	// whatever address: a bound of those that are taken.
 	Ports, PortsUsed uint64
 }
 
-// OwnLimit says which limit of this machine, not of the server, a connection could not be made for: "open files", "local
-// ports", or "" for none.
+// OwnLimit says which limit of this machine, not of the server, a connection could not be made for: "open
+// files", "local ports", or "" for none.
 func OwnLimit(err error) string {
 	switch {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

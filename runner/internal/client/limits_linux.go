@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadLimits returns the limits as they are now. It reads a few files under /proc, and takes a millisecond for every few thousand descriptors.
+// ReadLimits returns the limits as they are now. It reads a few files under /proc, and takes a millisecond
+// for every few thousand descriptors.
 func ReadLimits() (Limits, error) {
 	var (
 		l     Limits

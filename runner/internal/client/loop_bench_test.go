@@ -4,9 +4,9 @@ package client
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,40 +18,13 @@ import (
 
 const benchConns = 64
 
-// benchURL returns where to send requests: LOADKMS_BENCH_URL, which may run on a core of its own, or a server in this
-// process, whose share of the CPU is then part of what is measured.
+// benchURL returns where to send requests: LOADKMS_BENCH_URL, which may run on a core of its own, or a
+// server in this process, whose share of the CPU is then part of what is measured.
 func benchURL(b *testing.B) string {
 	if url := os.Getenv("LOADKMS_BENCH_URL"); url != "" {
 		return url
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	serve := pinger("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"id\": \"abc\"}")
-	var (
-		accepting, serving sync.WaitGroup
-		conns              []net.Conn
-	)
-	accepting.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns = append(conns, c)
-			serving.Go(func() { serve(c) })
-		}
-	})
-	b.Cleanup(func() {
-		l.Close()
-		accepting.Wait()
-		for _, c := range conns { // vegeta leaves its own open
-			c.Close()
-		}
-		serving.Wait()
-	})
-	return "http://" + l.Addr().String()
+	return rogue(b, pinger("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"id\": \"abc\"}"))
 }
 
 // cpu reports the CPU time of this process per exchange, the server's included if it is in here.
@@ -109,6 +82,58 @@ func BenchmarkLoopClosed(b *testing.B) {
 	b.ResetTimer()
 	run(b.N)
 	report()
+}
+
+// BenchmarkLoopOpen makes 10,000 exchanges per second, whatever the answers do, and reports how late their
+// requests were written.
+func BenchmarkLoopOpen(b *testing.B) {
+	const gap = time.Second / 10_000
+	o, err := NewOrigin("http", benchURL(b)[len("http://"):], nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	late := make([]time.Duration, 0, b.N)
+	var spare []*Exchange
+	l, err := NewLoop(LoopOptions{Ended: func(x *Exchange) {
+		if x.Err != nil {
+			b.Error(x.Err)
+		}
+		late = append(late, x.Sent-x.Owner.(time.Duration))
+		spare = append(spare, x)
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	l.SetRate(float64(time.Second / gap))
+	report := cpu(b)
+	b.ResetTimer()
+	first, started := l.Now(), 0
+	for len(late) < b.N {
+		for started < b.N && first+time.Duration(started)*gap <= l.Now() {
+			if len(spare) == 0 {
+				spare = append(spare, get(o, "/"))
+			}
+			x := spare[len(spare)-1]
+			spare = spare[:len(spare)-1]
+			x.Owner, x.Deadline = first+time.Duration(started)*gap, l.Now()+10*time.Second
+			l.Start(x)
+			started++
+		}
+		until := l.Now() + time.Second
+		if started < b.N {
+			until = first + time.Duration(started)*gap
+		}
+		if err := l.Turn(until); err != nil {
+			b.Fatal(err)
+		}
+	}
+	report()
+	slices.Sort(late)
+	for name, quantile := range map[string]float64{"p50-late-ns": 0.5, "p99-late-ns": 0.99, "p99.9-late-ns": 0.999} {
+		b.ReportMetric(float64(late[int(quantile*float64(len(late)-1))]), name)
+	}
+	b.ReportMetric(float64(l.Stats().MostOpen), "conns")
 }
 
 // closedLoop has 64 goroutines make n exchanges together.

@@ -2,14 +2,16 @@ package client
 
 // The laws of the loop:
 //
-//  1. One goroutine, locked to its thread, owns everything in here: connections, exchanges, the wheel, the buffer. Other
-//     goroutines reach it through post and Wake, and read Stats; nothing it does waits for them.
-//  2. Nothing is allocated for an exchange on a connection that is open, and an idle connection holds no buffer.
+//  1. One goroutine, locked to its thread, owns everything in here: connections, exchanges, the wheel, the
+//     buffer. Other goroutines reach it through post and Wake, and read Stats; nothing it does waits for
+//     them.
+//  2. Nothing is allocated for an exchange on a connection that is open, and an idle connection holds no
+//     buffer.
 //  3. Ended is called by Turn and by nothing else, and only after the loop's own books are in order: it may
 //     Start, Cancel and Release as it likes. What goes wrong in Start shows in the next Turn.
 //  4. What can block (names, handshakes) is done by workers. Close waits for them.
-//  5. A descriptor's number is used again at once. So every registration carries a generation, and an event of
-//     another generation is for a connection that is gone.
+//  5. A descriptor's number is used again at once. So every registration carries a generation, and an event
+//     of another generation is for a connection that is gone.
 
 import (
 	"context"
@@ -74,7 +76,8 @@ type stats struct {
 	opened, dialErrors, reused, retried, discarded, bytesRead, bytesWritten atomic.Uint64
 }
 
-// NewLoop returns a loop that has done nothing yet. It wraps errors.ErrUnsupported where there are no event loops.
+// NewLoop returns a loop that has done nothing yet. It wraps errors.ErrUnsupported where there are no event
+// loops.
 func NewLoop(o LoopOptions) (*Loop, error) {
 	l := &Loop{o: o.withDefaults(), buffer: make([]byte, bufferSize), pools: map[*Origin]*pool{}}
 	var err error
@@ -85,13 +88,13 @@ func NewLoop(o LoopOptions) (*Loop, error) {
 		unix.Close(l.poll.fd)
 		return nil, os.NewSyscallError("eventfd", err)
 	}
-	if err := unix.EpollCtl(l.poll.fd, unix.EPOLL_CTL_ADD, l.event, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(l.event)}); err != nil {
+	if err := l.poll.control(unix.EPOLL_CTL_ADD, l.event, unix.EPOLLIN, 0); err != nil {
 		unix.Close(l.poll.fd)
 		unix.Close(l.event)
-		return nil, os.NewSyscallError("epoll_ctl", err)
+		return nil, err
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	l.wheel.swept = int64(l.Now()) >> tick
+	l.wheel.swept = max(0, int64(l.Now())>>tick) // Began may lie ahead
 	l.cleanup.fire = l.closeIdle
 	return l, nil
 }
@@ -99,12 +102,13 @@ func NewLoop(o LoopOptions) (*Loop, error) {
 // Now returns the time since LoopOptions.Began.
 func (l *Loop) Now() time.Duration { return time.Since(l.o.Began) }
 
-// SetRate says how many exchanges per second are expected to start, for the law of making connections (governor.go). Until it is
-// called, and with 0, every exchange that finds no idle connection makes one.
+// SetRate says how many exchanges per second are expected to start, for the law of making connections
+// (governor.go). Until it is called, and with 0, every exchange that finds no idle connection makes one.
 func (l *Loop) SetRate(perSecond float64) { l.rate = perSecond }
 
-// Start begins an exchange. It does not block, and does not call Ended; if there is an idle connection the request is
-// written at once. The loop must not be closed. Starting an exchange that has not ended is a bug, and panics.
+// Start begins an exchange. It does not block, and does not call Ended; if there is an idle connection the
+// request is written at once. The loop must not be closed. Starting an exchange that has not ended is a
+// bug, and panics.
 func (l *Loop) Start(x *Exchange) {
 	if x.state != unborn {
 		panic("client: an exchange was started again before it had ended")
@@ -123,7 +127,8 @@ func (l *Loop) Start(x *Exchange) {
 	l.place(x, now, false)
 }
 
-// Cancel ends an exchange without Ended, and closes its connection. It does nothing if the exchange has ended.
+// Cancel ends an exchange without Ended, and closes its connection. It does nothing if the exchange has
+// ended.
 func (l *Loop) Cancel(x *Exchange) {
 	if x.state == unborn {
 		return
@@ -181,10 +186,10 @@ func (l *Loop) tell() {
 	}
 }
 
-// Turn performs I/O: it calls Ended for exchanges that have ended, and Woken after Wake. If there is nothing to do it
-// waits in the kernel until there is, or until the time until has come; it does not wait if that is over or negative. It
-// may return early. It is always called by the same goroutine, which it locks to its thread. Its errors are the
-// kernel's refusal to wait, and net.ErrClosed.
+// Turn performs I/O: it calls Ended for exchanges that have ended, and Woken after Wake. If there is
+// nothing to do it waits in the kernel until there is, or until the time until has come; it does not wait
+// if that is over or negative. It may return early. It is always called by the same goroutine, which it
+// locks to its thread. Its errors are the kernel's refusal to wait, and net.ErrClosed.
 func (l *Loop) Turn(until time.Duration) error {
 	if l.closed {
 		return net.ErrClosed
@@ -317,8 +322,8 @@ func (l *Loop) Stats() LoopStats {
 	}
 }
 
-// Close closes all connections, drops exchanges in flight without Ended, and waits for the workers. It is called by the goroutine that
-// called Turn, and not from within it.
+// Close closes all connections, drops exchanges in flight without Ended, and waits for the workers. It is
+// called by the goroutine that called Turn, and not from within it.
 func (l *Loop) Close() error {
 	if l.closed {
 		return nil

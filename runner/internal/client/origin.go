@@ -17,8 +17,8 @@ import (
 // go on behind the traffic, which uses the old ones meanwhile. Load balancers' names live for a minute.
 const freshFor = 30 * time.Second
 
-// An Origin is where requests go: a scheme, a host and a port, with the addresses of the host. It is shared by all loops,
-// and is made once for each origin of a script.
+// An Origin is where requests go: a scheme, a host and a port, with the addresses of the host. It is shared
+// by all loops, and is made once for each origin of a script.
 type Origin struct {
 	host string // without brackets
 	port uint16
@@ -35,8 +35,8 @@ type addresses struct {
 	at   time.Time // zero: for good
 }
 
-// NewOrigin returns the origin of scheme ("http" or "https") and host ("host" or "host:port", as in a URL). The config is for
-// https; it is cloned, and nil means that the system's roots are trusted.
+// NewOrigin returns the origin of scheme ("http" or "https") and host ("host" or "host:port", as in a URL).
+// The config is for https; it is cloned, and nil means that the system's roots are trusted.
 func NewOrigin(scheme, host string, config *tls.Config) (*Origin, error) {
 	o := &Origin{looking: make(chan struct{}, 1), lookup: net.DefaultResolver.LookupNetIP}
 	switch scheme {
@@ -102,8 +102,8 @@ func (o *Origin) addresses() (list []netip.AddrPort, stale bool) {
 	return known.list, !known.at.IsZero() && time.Since(known.at) > freshFor
 }
 
-// resolve looks the addresses up if they are not fresh. It blocks; one lookup is in progress at a time. Its errors
-// are a *net.DNSError, or ctx's.
+// resolve looks the addresses up if they are not fresh. It blocks; one lookup is in progress at a time. Its
+// errors are a *net.DNSError, or ctx's.
 func (o *Origin) resolve(ctx context.Context) error {
 	select {
 	case o.looking <- struct{}{}:

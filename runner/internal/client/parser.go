@@ -3,17 +3,18 @@ package client
 // The laws of reading an answer (RFC 9110, RFC 9112):
 //
 //  1. It is read from bytes cut anywhere; where they are cut changes nothing about what comes out.
-//  2. It is read in place. Bytes are copied only if the answer is not complete with them, and of the body only
-//     those that are to be kept.
-//  3. Whatever a server sends, an exchange holds at most headLimit bytes of heads and trailers and as many of the
-//     body as were asked for.
-//  4. What cannot be read one way only is refused, as net/http refuses it: several lengths that differ, a length
-//     that is no number, a transfer coding other than "chunked", a bare CR. Where both a length and "chunked" are
-//     given, "chunked" holds and the connection is not used again (RFC 9112, 6.3). A lone LF ends a header
-//     line (2.2) but not a line of the chunked coding.
-//  5. It is stricter than net/http.ReadResponse in these: the version is HTTP/1.x; one blank stands before the
-//     status, which is a number from 100 on; no blank stands in or after a header's name (5.1); a chunk is at
-//     most 2^62 bytes; lines of a trailer end in CRLF. It is laxer in one: what a Trailer field announces is ignored.
+//  2. It is read in place. Bytes are copied only if the answer is not complete with them, and of the body
+//     only those that are to be kept.
+//  3. Whatever a server sends, an exchange holds at most headLimit bytes of heads and trailers and as many
+//     of the body as were asked for.
+//  4. What cannot be read one way only is refused, as net/http refuses it: several lengths that differ, a
+//     length that is no number, a transfer coding other than "chunked", a bare CR. Where both a length and
+//     "chunked" are given, "chunked" holds and the connection is not used again (RFC 9112, 6.3). A lone LF
+//     ends a header line (2.2) but not a line of the chunked coding.
+//  5. It is stricter than net/http.ReadResponse in these: the version is HTTP/1.x; one blank stands before
+//     the status, which is a number from 100 on; no blank stands in or after a header's name (5.1); a chunk
+//     is at most 2^62 bytes; lines of a trailer end in CRLF. It is laxer in one: what a Trailer field
+//     announces is ignored.
 //  6. A folded header line (obs-fold) is unfolded: its line end becomes blanks.
 
 import (
@@ -22,18 +23,23 @@ import (
 	"math"
 )
 
-// headLimit bounds all that is not body: the heads of interim answers and of the final one, and trailers. It is
-// the limit of the portable client, too. Servers rarely send 8 KiB.
+// headLimit bounds all that is not body: the heads of interim answers and of the final one, and trailers.
+// It is the limit of the portable client, too. Servers rarely send 8 KiB.
 const headLimit = 256 << 10
 
-// bufferKept is the capacity up to which an exchange keeps a buffer for its next answer: one large answer must
-// not hold its memory for as long as its user lives.
+// bufferKept is the capacity up to which an exchange keeps a buffer for its next answer: one large answer
+// must not hold its memory for as long as its user lives.
 const bufferKept = 1 << 20
 
 // A badResponse says what about an answer is not HTTP. Its class is BadResponse.
 type badResponse string
 
 func (e badResponse) Error() string { return "bad response: " + string(e) }
+
+// statusLine is how an answer begins.
+const statusLine = "HTTP/1."
+
+const errStatusLine badResponse = "it does not begin with a status line of HTTP/1"
 
 // The states of a parser.
 const (
@@ -92,8 +98,8 @@ func (p *parser) begin(answer *Response, noBody bool, keepOK, keepBad int) {
 	*p = parser{answer: answer, noBody: noBody, keepOK: keepOK, keepBad: keepBad, head: head, body: body}
 }
 
-// feed reads on with b, which it may change. It returns what lies in b behind the answer, and whether the answer is complete.
-// If it is, the answer may refer to b. After an error the parser is of no use.
+// feed reads on with b, which it may change. It returns what lies in b behind the answer, and whether the
+// answer is complete. If it is, the answer may refer to b. After an error the parser is of no use.
 func (p *parser) feed(b []byte) (rest []byte, done bool, err error) {
 	p.started = p.started || len(b) > 0
 	for len(b) > 0 && p.state != inNothing {
@@ -147,6 +153,9 @@ func (p *parser) readHead(b []byte) (rest []byte, err error) {
 	if before > 0 {
 		p.head = append(p.head, b[:min(len(b), headLimit+1-before)]...)
 		head = p.head
+	}
+	if n := min(len(head), len(statusLine)); string(head[:n]) != statusLine[:n] {
+		return nil, errStatusLine // there may never be an end of it
 	}
 	end := headEnd(head, p.scanned)
 	switch {
@@ -206,8 +215,8 @@ type framing struct {
 // parseHead reads a whole head, empty line included, and decides how the body is framed.
 func (p *parser) parseHead(head []byte) error {
 	line, lines := cutLine(head)
-	if len(line) < len("HTTP/1.1 200") || string(line[:7]) != "HTTP/1." || line[7] < '0' || line[7] > '9' || line[8] != ' ' {
-		return badResponse("it does not begin with a status line of HTTP/1")
+	if len(line) < len("HTTP/1.1 200") || line[7] < '0' || line[7] > '9' || line[8] != ' ' {
+		return errStatusLine
 	}
 	old := line[7] == '0'
 	status := 0
@@ -292,7 +301,8 @@ var bytesAllowed = func() (table [256]uint8) {
 		if c >= ' ' && c != 0x7f || c == '\t' {
 			table[c] |= valueByte
 		}
-		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), byte(c)) >= 0 {
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' ||
+			bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), byte(c)) >= 0 {
 			table[c] |= tokenByte
 		}
 	}
@@ -344,7 +354,7 @@ func (f *framing) read(lines []byte, old bool) error {
 			f.hasLength, f.length = true, n
 		case len(name) == 17 && equalFold(name, "transfer-encoding"):
 			value = trim(value)
-			if old { // HTTP/1.0 has none: the framing is faulty, and the connection must not be used again (RFC 9112, 6.1)
+			if old { // HTTP/1.0 has none: the connection must not be used again (RFC 9112, 6.1)
 				f.close = true
 				continue
 			}
@@ -415,8 +425,8 @@ func (p *parser) readBody(b []byte) (rest []byte, err error) {
 // sizeLine bounds the line before a chunk, as net/http does.
 const sizeLine = 4096
 
-// fairExcess bounds how much more of the chunked coding may be overhead than is fair, which is 16 bytes a chunk and twice the data,
-// as net/http bounds it: a byte a chunk is allowed, endless extensions are not.
+// fairExcess bounds how much more of the chunked coding may be overhead than is fair, which is 16 bytes a
+// chunk and twice the data, as net/http bounds it: a byte a chunk is allowed, endless extensions are not.
 const fairExcess = 16 << 10
 
 // readSize reads the line before a chunk.

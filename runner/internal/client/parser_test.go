@@ -76,7 +76,8 @@ func theirs(stream []byte, head bool) (read, *http.Response) {
 	}
 }
 
-// agree compares ours with theirs, and returns what is wrong: "" if nothing but what the laws of the parser name.
+// agree compares ours with theirs, and returns what is wrong: "" if nothing but what the laws of the parser
+// name.
 func agree(stream []byte, head bool, keep int, cut func(int) int) string {
 	got := ours(stream, head, keep, cut)
 	want, resp := theirs(stream, head)
@@ -117,7 +118,8 @@ func agree(stream []byte, head bool, keep int, cut func(int) int) string {
 func stricter(bad badResponse, stream []byte, resp *http.Response) bool {
 	switch {
 	case strings.Contains(string(bad), "status"), strings.Contains(string(bad), "switches protocols"):
-		// The version, blanks before the status, a signed or small one: nothing that a regular line could be refused for.
+		// The version, blanks before the status, a signed or small one: nothing that a regular line could
+		// be refused for.
 		line, _, _ := bytes.Cut(stream, []byte("\n"))
 		regular := len(line) > 11 && (bytes.HasPrefix(line, []byte("HTTP/1.1 ")) || bytes.HasPrefix(line, []byte("HTTP/1.0 "))) &&
 			line[9] >= '1' && line[9] <= '9' && line[10] >= '0' && line[11] >= '0'
@@ -149,46 +151,62 @@ func (w answerWriter) answer() []byte {
 	var b bytes.Buffer
 	end := w.rarely("\r\n", "\n", "\r", "\r\r\n", "\n\r")
 	for w.IntN(6) == 0 {
-		b.WriteString(w.pick("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "HTTP/1.1 102 P\nContent-Length: 7\n\n", "HTTP/1.1 101 S\r\nUpgrade: x\r\n\r\n"))
+		b.WriteString(w.pick("HTTP/1.1 100 Continue\r\n\r\n",
+			"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "HTTP/1.1 102 P\nContent-Length: 7\n\n",
+			"HTTP/1.1 101 S\r\nUpgrade: x\r\n\r\n"))
 	}
 	b.WriteString(w.rarely("HTTP/1.1", "HTTP/1.0", "HTTP/1.0", "HTTP/1.9", "HTTP/2.0", "http/1.1", "HTTP/1.1.1", ""))
 	b.WriteString(w.rarely(" ", "  ", "\t", ""))
-	b.WriteString(w.rarely(w.pick("200", "201", "204", "304", "404", "500"), "20", "2000", "+20", "099", "-12", "999", "1xx", ""))
+	b.WriteString(w.rarely(w.pick("200", "201", "204", "304", "404", "500"), "20", "2000", "+20", "099",
+		"-12", "999", "1xx", ""))
 	b.WriteString(w.rarely(" OK", "", " ", " a  b", "OK", "\tOK", " \x01"))
 	b.WriteString(end)
 	body := strings.Repeat(w.pick("x", "ab", "\r\n", "0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"), w.IntN(20))
 	framed := w.IntN(8)
 	for range w.IntN(4) {
-		b.WriteString(w.rarely(w.pick("X-A: 1", "Server:y", "E:", "Trailer: X-T", "Set-Cookie: a=b; c"), "no colon", ": no name", "A B: c", "A : b", "X: \x00", "X: a\rb", " x: y", "Trailer: Content-Length", "é: x", "X: é", "X\x7f: y", "X: \x7f"))
+		b.WriteString(w.rarely(w.pick("X-A: 1", "Server:y", "E:", "Trailer: X-T", "Set-Cookie: a=b; c"),
+			"no colon", ": no name", "A B: c", "A : b", "X: \x00", "X: a\rb", " x: y",
+			"Trailer: Content-Length", "é: x", "X: é", "X\x7f: y", "X: \x7f"))
 		b.WriteString(w.rarely(end, "\r\n folded"+end, "\n\t"+end, end+" : x"+end))
 	}
 	for _, header := range []struct {
 		name, value string
 		often       bool
 	}{
-		{"Content-Length", w.rarely(fmt.Sprint(len(body)), "-1", "+1", "1_0", "0x1", "", " ", "1, 1", "99999999999999999999", "9223372036854775807", "007", fmt.Sprint(len(body)+1), " 3 ", "3\r\n 4", "é"), framed < 4},
-		{"Transfer-Encoding", w.rarely("chunked", "Chunked", "gzip", "chunked, chunked", "gzip, chunked", " chunked ", "chunked\r\n ", "\x0bchunked", ""), framed == 3 || framed > 4},
-		{"Connection", w.rarely(w.pick("close", "keep-alive"), "x, close", "Close,", ",", "closed", "keep-alive, close"), w.IntN(3) == 0},
+		{"Content-Length", w.rarely(fmt.Sprint(len(body)), "-1", "+1", "1_0", "0x1", "", " ", "1, 1",
+			"99999999999999999999", "9223372036854775807", "007", fmt.Sprint(len(body)+1), " 3 ", "3\r\n 4",
+			"é"), framed < 4},
+		{"Transfer-Encoding", w.rarely("chunked", "Chunked", "gzip", "chunked, chunked", "gzip, chunked",
+			" chunked ", "chunked\r\n ", "\x0bchunked", ""), framed == 3 || framed > 4},
+		{"Connection", w.rarely(w.pick("close", "keep-alive"), "x, close", "Close,", ",", "closed",
+			"keep-alive, close"), w.IntN(3) == 0},
 		{"Content-Length", w.rarely(fmt.Sprint(len(body)), "1", ""), w.IntN(20) == 0},
 		{"Transfer-Encoding", "chunked", w.IntN(30) == 0},
 	} {
 		if header.often {
-			b.WriteString(w.rarely(header.name, strings.ToLower(header.name), strings.ToUpper(header.name), header.name+" ") + w.rarely(": ", ":", ":\t", " : ") + header.value + end)
+			b.WriteString(w.rarely(header.name, strings.ToLower(header.name),
+				strings.ToUpper(header.name), header.name+" ") + w.rarely(": ", ":", ":\t",
+				" : ") + header.value + end)
 		}
 	}
 	b.WriteString(end)
 	if framed == 3 || framed > 4 {
 		for left := body; ; {
 			n := min(len(left), 1+w.IntN(8))
-			size := w.rarely(fmt.Sprintf("%x", n), fmt.Sprintf("%X", n), fmt.Sprintf("%016x", n), fmt.Sprintf("%017x", n), "", "-1", "0x1", "g", "ffffffffffffffff", "7fffffffffffffff", " 1", fmt.Sprintf("%x", n+1))
-			b.WriteString(size + w.rarely("", ";x=y", "; \"a\"", " ", "\t \t", " ;x", ";\x00\xff", strings.Repeat(" ", 4100), ";"+strings.Repeat("x", 4090), ";a\rb") + w.rarely("\r\n", "\n", "\r\r\n", "\r"))
+			size := w.rarely(fmt.Sprintf("%x", n), fmt.Sprintf("%X", n), fmt.Sprintf("%016x", n),
+				fmt.Sprintf("%017x", n), "", "-1", "0x1", "g", "ffffffffffffffff", "7fffffffffffffff", " 1",
+				fmt.Sprintf("%x", n+1))
+			b.WriteString(size + w.rarely("", ";x=y", "; \"a\"", " ", "\t \t", " ;x", ";\x00\xff",
+				strings.Repeat(" ", 4100), ";"+strings.Repeat("x", 4090), ";a\rb") + w.rarely("\r\n", "\n",
+				"\r\r\n", "\r"))
 			if n == 0 {
 				break
 			}
 			b.WriteString(left[:n] + w.rarely("\r\n", "\n", "", "x\r\n", "\r"))
 			left = left[n:]
 		}
-		b.WriteString(w.rarely("", "X-T: 1\r\n", "X-T: 1\r\n\tmore\r\n", "X-T: 1\n", "bad\r\n", " x: y\r\n", "A B: c\r\n", ":x\r\n", "X: \x01\r\n") + w.rarely("\r\n", "\n", "", "\r"))
+		b.WriteString(w.rarely("", "X-T: 1\r\n", "X-T: 1\r\n\tmore\r\n", "X-T: 1\n", "bad\r\n", " x: y\r\n",
+			"A B: c\r\n", ":x\r\n", "X: \x01\r\n") + w.rarely("\r\n", "\n", "", "\r"))
 	} else {
 		b.WriteString(body)
 	}

@@ -6,71 +6,8 @@ import (
 	"time"
 )
 
-// Where an exchange is.
-const (
-	unborn     = iota // not started, or ended
-	waiting           // in its pool, for a connection
-	unresolved        // in its pool, for addresses, to make a connection of its own
-	flying            // it has a connection, or one is being made for it alone
-	failed            // ended, but Ended has not been called
-)
-
-// flight is what a Loop knows about an exchange.
-type flight struct {
-	state      uint8
-	overdue    bool // it has waited for independence
-	prev, next *Exchange
-	loop       *Loop
-	pool       *pool
-	conn       *conn
-	deadline   timer
-	parser     parser
-}
-
-// A queue is a list of exchanges, each of which is in one list at most.
-type queue struct {
-	first, last *Exchange
-	n           int
-}
-
-func (q *queue) pushBack(x *Exchange) {
-	x.prev, x.next = q.last, nil
-	if q.last != nil {
-		q.last.next = x
-	} else {
-		q.first = x
-	}
-	q.last = x
-	q.n++
-}
-
-func (q *queue) pushFront(x *Exchange) {
-	x.prev, x.next = nil, q.first
-	if q.first != nil {
-		q.first.prev = x
-	} else {
-		q.last = x
-	}
-	q.first = x
-	q.n++
-}
-
-func (q *queue) remove(x *Exchange) {
-	if x.prev != nil {
-		x.prev.next = x.next
-	} else {
-		q.first = x.next
-	}
-	if x.next != nil {
-		x.next.prev = x.prev
-	} else {
-		q.last = x.prev
-	}
-	x.prev, x.next = nil, nil
-	q.n--
-}
-
-// A pool is what a loop has to do with one origin: connections that any exchange may use, and exchanges that wait for one.
+// A pool is what a loop has to do with one origin: connections that any exchange may use, and exchanges
+// that wait for one.
 type pool struct {
 	origin     *Origin
 	waiting    queue
@@ -111,7 +48,8 @@ func (l *Loop) poolOf(o *Origin) *pool {
 	return p
 }
 
-// place gives x a connection, or makes it wait for one: behind all others, or before them if it was sent before.
+// place gives x a connection, or makes it wait for one: behind all others, or before them if it was sent
+// before.
 func (l *Loop) place(x *Exchange, now time.Duration, again bool) {
 	p := x.pool
 	if x.Own != nil {
@@ -342,7 +280,8 @@ func (p *pool) unidle(c *conn) {
 	p.idling--
 }
 
-// closeIdle closes shared connections that have been idle for IdleTimeout. Each pool has its oldest at its end.
+// closeIdle closes shared connections that have been idle for IdleTimeout. Each pool has its oldest at its
+// end.
 func (l *Loop) closeIdle(now time.Duration) {
 	next := noTime
 	for _, p := range l.pools {
@@ -355,43 +294,5 @@ func (l *Loop) closeIdle(now time.Duration) {
 	}
 	if next != noTime {
 		l.wheel.set(&l.cleanup, next)
-	}
-}
-
-// Conns are the connections of one virtual user, for Exchange.Own. The zero value has none; it makes them as it needs them.
-type Conns struct{ all []*conn }
-
-// idle returns an idle connection to the origin of p, the one made last, or nil.
-func (s *Conns) idle(p *pool) *conn {
-	for i := len(s.all) - 1; i >= 0; i-- {
-		if c := s.all[i]; c.pool == p && c.state == idle {
-			return c
-		}
-	}
-	return nil
-}
-
-// remove forgets c.
-func (s *Conns) remove(c *conn) {
-	for i, other := range s.all {
-		if other == c {
-			last := len(s.all) - 1
-			s.all[i], s.all[last] = s.all[last], nil
-			s.all = s.all[:last]
-			return
-		}
-	}
-}
-
-// Release closes a user's own connections: those in use when their exchange has ended. Afterwards s is empty, and may be used again.
-func (l *Loop) Release(s *Conns) {
-	for len(s.all) > 0 {
-		c := s.all[len(s.all)-1]
-		if c.state == idle {
-			l.drop(c)
-			continue
-		}
-		s.remove(c)
-		c.own, c.doomed = nil, true
 	}
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"os"
 	"syscall"
 	"time"
 	"unsafe"
@@ -8,20 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These calls do not block on the descriptors they are used on, so the scheduler need not know about them.
+func sysRead(fd int, b []byte) (int, syscall.Errno)  { return transfer(unix.SYS_READ, fd, b) }
+func sysWrite(fd int, b []byte) (int, syscall.Errno) { return transfer(unix.SYS_WRITE, fd, b) }
 
-func sysRead(fd int, b []byte) (int, syscall.Errno) {
+// transfer reads or writes. That does not block on the descriptors it is used on, so the scheduler need not know.
+func transfer(call uintptr, fd int, b []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		if errno != unix.EINTR {
-			return int(n), errno
-		}
-	}
-}
-
-func sysWrite(fd int, b []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, errno := syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 		if errno != unix.EINTR {
 			return int(n), errno
 		}
@@ -37,18 +31,20 @@ type poller struct {
 	until  unix.Timespec
 }
 
+// control registers a descriptor (EPOLL_CTL_ADD), or changes what is asked of it (EPOLL_CTL_MOD).
+func (p *poller) control(op, fd int, events uint32, gen int32) error {
+	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: gen}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, op, fd, &e))
+}
+
 // look returns what has happened. It does not block.
 func (p *poller) look() ([]unix.EpollEvent, error) {
-	var (
-		n     uintptr
-		errno syscall.Errno
-	)
+	call, timeout := uintptr(unix.SYS_EPOLL_PWAIT2), &p.none
 	if p.coarse {
-		n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
-	} else {
-		n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)),
-			uintptr(unsafe.Pointer(&p.none)), 0, 0)
+		call, timeout = unix.SYS_EPOLL_PWAIT, nil // its timeout is a number: 0
 	}
+	n, _, errno := syscall.RawSyscall6(call, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)),
+		uintptr(len(p.events)), uintptr(unsafe.Pointer(timeout)), 0, 0)
 	return p.seen(n, errno)
 }
 
@@ -63,8 +59,8 @@ func (p *poller) wait(d time.Duration) ([]unix.EpollEvent, error) {
 		}
 		return p.look()
 	}
-	n, _, errno := syscall.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)),
-		uintptr(unsafe.Pointer(&p.until)), 0, 0)
+	n, _, errno := syscall.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)),
+		uintptr(len(p.events)), uintptr(unsafe.Pointer(&p.until)), 0, 0)
 	return p.seen(n, errno)
 }
 

@@ -21,13 +21,13 @@ type tlsConn struct {
 	duct *duct
 }
 
-// A duct is the net.Conn crypto/tls works on. While a worker shakes hands, the loop reads and hands over, and the worker waits
-// without holding a thread. Afterwards the loop itself reads from the descriptor, and is told errWouldBlock.
-// What cannot be written at once is stored: crypto/tls gives up after an error of writing.
+// A duct is the net.Conn crypto/tls works on. While a worker shakes hands, the loop reads and hands over,
+// and the worker waits without holding a thread. Afterwards the loop itself reads from the descriptor, and
+// is told errWouldBlock. What cannot be written at once is stored: crypto/tls gives up after an error of
+// writing.
 type duct struct {
 	fd    int
-	read  func(int) // counts
-	wrote func(int)
+	stats *stats
 	stuck func() // tells the loop that something is stored
 
 	mu      sync.Mutex // for the time of a system call; after the handshake only the loop takes it
@@ -42,7 +42,7 @@ type duct struct {
 
 // shake has a worker shake hands on c.
 func (l *Loop) shake(c *conn, now time.Duration) {
-	d := &duct{fd: c.fd, read: func(n int) { l.stats.bytesRead.Add(uint64(n)) }, wrote: func(n int) { l.stats.bytesWritten.Add(uint64(n)) }}
+	d := &duct{fd: c.fd, stats: &l.stats}
 	d.ready.L = &d.mu
 	d.stuck = func() {
 		l.post(func() {
@@ -96,7 +96,7 @@ func (t *tlsConn) hand(buffer []byte) bool {
 		d.ended = tls.AlertError(22) // record overflow
 	default:
 		d.in = append(d.in, buffer[:n]...)
-		d.read(n)
+		d.stats.bytesRead.Add(uint64(n))
 	}
 	d.ready.Signal()
 	return d.ended == nil
@@ -158,7 +158,7 @@ func (d *duct) put(b []byte) (int, syscall.Errno) {
 	n, errno := sysWrite(d.fd, b)
 	switch errno {
 	case 0:
-		d.wrote(n)
+		d.stats.bytesWritten.Add(uint64(n))
 		return n, 0
 	case unix.EAGAIN:
 		return 0, 0
@@ -198,7 +198,7 @@ func (d *duct) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		d.drained = n < len(b)
-		d.read(n)
+		d.stats.bytesRead.Add(uint64(n))
 		return n, nil
 	}
 }

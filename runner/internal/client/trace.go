@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// FromHTTP returns an answer of net/http as a Response. The body is as much as was kept of size bytes. The header lines
-// are those net/http leaves, in alphabetical order. The times come from a Trace.
+// FromHTTP returns an answer of net/http as a Response. The body is as much as was kept of size bytes. The
+// header lines are those net/http leaves, in alphabetical order. The times come from a Trace.
 func FromHTTP(resp *http.Response, body []byte, size uint64) Response {
 	var head bytes.Buffer
 	_ = resp.Header.Write(&head) // a Buffer takes everything

@@ -20,8 +20,9 @@ type timer struct {
 	fire       func(now time.Duration)
 }
 
-// A wheel fires timers at most one tick late. Setting and stopping one costs a few pointers, however many there
-// are: there is one for every request in flight, and nearly none ever fires. The zero value is ready at time 0.
+// A wheel fires timers at most one tick late. Setting and stopping one costs a few pointers, however many
+// there are: there is one for every request in flight, and nearly none ever fires. The zero value is ready
+// at time 0.
 type wheel struct {
 	slots [noSlot]*timer
 	used  [slots / 64]uint64 // which slots hold timers

@@ -172,3 +172,19 @@ func TestCompressedBomb(t *testing.T) {
 	u.rest()
 	equal(t, "kept", cap(u.walk.decoded), 0)
 }
+
+// A function of the processor that sets six variables, as the demo's does for every create.
+func BenchmarkFunction(b *testing.B) {
+	d := newDriver(compile(b, processed("./createRecord.js", calls("createNewRecord"),
+		post("/record", `{"id":{{ id }},"firstName":{{ firstName }},"lastName":{{ lastName }},"email":{{ email }},"street":{{ street }},"postcode":{{ postcode }}}`)), Options{Seed: 1}), nil)
+	u := newUser(d.Program, d.Records, d.Recorder.Shard(0))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if act := u.begin(ticketOf(uint64(i))); act != call {
+			b.Fatalf("got action %d", act)
+		}
+		if act := u.walk.called(u.walk.call()); act != send {
+			b.Fatalf("got action %d", act)
+		}
+	}
+}

@@ -27,11 +27,6 @@ func (p *Program) Before(ctx context.Context, transport http.RoundTripper) error
 	if u.script != nil {
 		p.processor.mu.Lock()
 		defer p.processor.mu.Unlock()
-		_ = u.script.vars.Delete("$processEnvironment")
-		_ = u.script.vars.Delete("$env")
-		for i := range p.tables {
-			_ = u.script.vars.Delete(p.tables[i].name)
-		}
 		p.processor.given = p.processor.toJSON(u.script.vars)
 	}
 	return nil

@@ -40,7 +40,6 @@ func FuzzAnswers(f *testing.F) {
 				t.Fatal("it does not end")
 			}
 			r := &client.Response{Status: status, Head: []byte(head), Body: []byte(body), Size: uint64(len(body))}
-			u.walk.op().request.keep(status)
 			act = u.walk.answer(r, 1)
 		}
 		if act != done && act != giveUp {

@@ -268,22 +268,16 @@ func (p *processor) state(u *user) *scriptState {
 	if u.script != nil {
 		return u.script
 	}
-	vars := p.runtime.NewObject()
+	if p.shared == nil {
+		p.share(u.program)
+	}
+	vars := p.runtime.CreateObject(p.shared)
 	if p.given != "" {
 		if given, ok := p.fromJSON(p.given).(*goja.Object); ok {
+			_ = given.SetPrototype(p.shared)
 			vars = given
 		}
 	}
-	for i := range u.program.tables {
-		t := &u.program.tables[i]
-		if i == len(p.tables) {
-			p.tables = append(p.tables, p.fromJSON(t.values[0].json))
-		}
-		_ = vars.Set(t.name, p.tables[i])
-	}
-	environment := p.runtime.Get("process").ToObject(p.runtime).Get("env")
-	_ = vars.Set("$processEnvironment", environment)
-	_ = vars.Set("$env", environment)
 	named := p.runtime.NewObject()
 	_ = named.Set("name", u.scenario.name)
 	context := p.runtime.NewObject()
@@ -295,11 +289,25 @@ func (p *processor) state(u *user) *scriptState {
 	return u.script
 }
 
+// share makes the object that holds the variables that are the same for every user: handing each its own
+// would take too long.
+func (p *processor) share(of *Program) {
+	p.shared = p.runtime.NewObject()
+	for _, constants := range [][]constantOf{of.constants[:of.builtIns], of.tables} {
+		for i := range constants {
+			_ = p.shared.Set(constants[i].name, p.script(constants[i].values[0]))
+		}
+	}
+	environment := p.runtime.Get("process").ToObject(p.runtime).Get("env")
+	_ = p.shared.Set("$processEnvironment", environment)
+	_ = p.shared.Set("$env", environment)
+}
+
 // hand gives the function of w what changed in the user's variables since the last one.
 func (p *processor) hand(s *scriptState, w *walk) {
 	set := func(name string, v value) {
 		if v.set {
-			_ = s.vars.Set(name, p.fromJSON(v.json))
+			_ = s.vars.Set(name, p.script(v))
 		} else {
 			_ = s.vars.Delete(name)
 		}

@@ -88,14 +88,20 @@ func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.
 	defer clerk.Wait()
 	defer r.clerk.close()
 
+	stopping := make(chan struct{})
 	stop := context.AfterFunc(inner, func() {
+		defer close(stopping)
 		r.stopped.Store(true)
 		d.Program.interrupt()
 		for _, l := range r.all {
 			l.io.Wake()
 		}
 	})
-	defer stop()
+	defer func() {
+		if !stop() {
+			<-stopping // or it would interrupt whoever uses the program next
+		}
+	}()
 	var dealt error
 	dealer.Go(func() { dealt = r.deal(schedule) })
 	for _, l := range r.all {

@@ -96,8 +96,7 @@ func (c *compiler) payload(in *scenarios.Payload) {
 		if table == nil {
 			table = []any{}
 		}
-		// Functions of the processor share one copy: handing each user its own would take too long.
-		c.declared[in.Name] = true
+		c.declared[in.Name] = true // functions of the processor see it without a slot
 		k := constantOf{variable: c.variable(in.Name), values: []value{valueOfAny(table)}}
 		c.p.constants, c.p.tables = append(c.p.constants, k), append(c.p.tables, k)
 		return

@@ -170,7 +170,8 @@ func (c *compiler) builtIns() {
 		file = c.script.File
 	}
 	one := func(name, text string) {
-		c.p.constants = append(c.p.constants, constantOf{variable: c.declare(name), values: []value{valueOf(text, text)}})
+		c.declared[name] = true // functions of the processor see it without a slot
+		c.p.constants = append(c.p.constants, constantOf{variable: c.variable(name), values: []value{valueOf(text, text)}})
 	}
 	one("target", c.base)
 	one("$scenarioFile", c.script.File)
