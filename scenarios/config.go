@@ -47,8 +47,26 @@ func (p *parser) config(n *yaml.Node, c *Config) {
 	}
 	// If something was wrong, it may be the name of the key, and then the file has phases after all.
 	if !given.has("phases") && clean {
+		p.phasesMissing = n
+	}
+}
+
+// defaultPhases sees to it that virtual users arrive if config has no phases, unless all scenarios have their own.
+func (p *parser) defaultPhases() {
+	own := 0
+	for i := range p.out.Scenarios {
+		if len(p.out.Scenarios[i].Phases) > 0 {
+			own++
+		}
+	}
+	c := &p.out.Config
+	all := own > 0 && own == len(p.out.Scenarios)
+	switch n := p.phasesMissing; {
+	case n != nil && !all:
 		c.Phases = []Phase{{Pos: p.pos(n), Duration: time.Second, From: 1, To: 1, Scenario: -1}}
 		p.note(n, "no phases", "config has no phases, so one virtual user arrives, as in Artillery")
+	case n == nil && all && len(c.Phases) > 0:
+		p.at(p.there(c.Phases[0].Pos), "remove one or the other", "config has phases, and all scenarios have their own")
 	}
 }
 
@@ -60,7 +78,7 @@ func (p *parser) once(config *yaml.Node, key string) {
 		return
 	}
 	older, present := config.Content[i], http.Content[j]
-	p.at(older, fmt.Sprintf("remove it; the other is on line %d", present.Line), "%s is set in config and in http", quote(key))
+	p.at(older, fmt.Sprintf("remove it; the other is on %s", p.line(present)), "%s is set in config and in http", quote(key))
 }
 
 var configSection = section[Config]{

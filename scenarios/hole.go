@@ -236,6 +236,8 @@ func (p *parser) compile(n *yaml.Node, text string, calls bool, known resolver) 
 		switch {
 		case h.err != "":
 			p.at(place, h.hint, "%s", h.err)
+		case h.part.Call != "" && !calls && byLot(h.part.Call):
+			parts[i] = Part{Text: p.draw(h.part.Call, p.call(place, h))}
 		case h.part.Call != "" && !calls:
 			p.at(place, "", "functions can be called in flows only, and %s is one", quote(h.part.Call))
 		case h.part.Call != "":
@@ -328,6 +330,9 @@ func (p *parser) constant(name string) (fill *string, msg, hint string) {
 	p.used[root] = true
 	if root == "$environment" && !dotted {
 		return &p.o.Environment, "", ""
+	}
+	if fill, msg, hint, is := p.surroundings(name); is {
+		return fill, msg, hint
 	}
 	v := p.variables[root]
 	switch {

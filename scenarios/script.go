@@ -32,6 +32,8 @@ type Script struct {
 	Scenarios []Scenario // at least one
 	Faults    []Fault
 	Notes     []Note // what we do saner than Artillery; to be printed once
+
+	sources []source
 }
 
 // A Note tells the user of an Artillery script that we do something else, and what.
