@@ -66,9 +66,15 @@ var configSection = section[Config]{
 				c.Sandbox.Pos = p.pos(n)
 				sandboxSection.read(p, n, &c.Sandbox)
 			}},
+		{"mode", optional, wordOf(modes...),
+			"whether the gaps between arrivals are even (unless told), or exponential with the same mean",
+			func(p *parser, n *yaml.Node, _ *Config) {
+				mode, _ := p.word(n, "mode", modes)
+				p.poisson = mode == "poisson"
+			}},
 		{"phases", optional, listOf(to("phase")), "how many virtual users arrive, and when",
 			func(p *parser, n *yaml.Node, c *Config) {
-				p.phases(n, c)
+				c.Phases = p.phases(n, -1)
 			}},
 		{"http", optional, to("http"), "tunes the client",
 			func(p *parser, n *yaml.Node, c *Config) {
@@ -122,7 +128,7 @@ var configSection = section[Config]{
 				c.MaxUsers, _ = p.whole(n, "maxVusers", 1, mostUsers)
 			}},
 	},
-	later: []string{"payload", "plugins", "engines", "tls", "defaults", "timeout", "apdex", "mode",
+	later: []string{"payload", "plugins", "engines", "tls", "defaults", "timeout", "apdex",
 		"engine",
 		"statsInterval", "pluginsScope", "includeFiles", "bundling", "sweep", "targets", "objective"},
 }

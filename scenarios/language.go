@@ -24,6 +24,12 @@ func Language() []byte {
 		if later := s.notYet(); len(later) > 0 {
 			fmt.Fprintf(&b, "\nNot supported yet: `%s`.\n", strings.Join(later, "`, `"))
 		}
+		for i, r := range s.refusals() {
+			if i == 0 {
+				b.WriteString("\nNot supported, of Artillery's:\n\n")
+			}
+			fmt.Fprintf(&b, "- `%s`: %s\n", r.name, r.instead)
+		}
 	}
 	b.WriteString("\n## Actions\n\nWhat `do` may say, and which keys the fault has then.\n\n" +
 		"| action | keys | |\n|---|---|---|\n")

@@ -70,6 +70,7 @@ type parser struct {
 	variables         map[string]*Variable
 	used              map[string]bool // variables some template has a hole for
 	hasConfig         bool            // without one, what it would say is not known to be missing
+	poisson           bool            // config.mode
 	processor         bool            // functions may set variables nobody can know now
 	later             []func()        // checks that need the whole script
 }

@@ -14,9 +14,12 @@ type phaseDraft struct {
 	Phase
 	pause    time.Duration
 	rate, to float64
-	count    int
+	count    int        // in the whole phase
+	mode     string     // uniform, poisson, or "": that of config
 	only     *yaml.Node // what names the only scenario
 }
+
+var modes = []string{"uniform", "poisson"}
 
 var phaseSection = section[phaseDraft]{
 	name: "phase",
@@ -29,7 +32,7 @@ var phaseSection = section[phaseDraft]{
 			}},
 		{"duration", optional, durationShape, "how long the phase lasts",
 			func(p *parser, n *yaml.Node, d *phaseDraft) {
-				d.Duration, _ = p.span(n, "duration")
+				d.Duration = p.length(n, "duration")
 			}},
 		{"arrivalRate", optional, numberShape, "virtual users arriving per second",
 			func(p *parser, n *yaml.Node, d *phaseDraft) {
@@ -43,9 +46,22 @@ var phaseSection = section[phaseDraft]{
 			func(p *parser, n *yaml.Node, d *phaseDraft) {
 				d.count, _ = p.whole(n, "arrivalCount", 0, math.MaxInt32)
 			}},
+		{"every", optional, durationShape, "how often `count` virtual users arrive at once, the first time when the phase begins",
+			func(p *parser, n *yaml.Node, d *phaseDraft) {
+				d.Every, _ = p.span(n, "every")
+			}},
+		{"count", optional, wholeShape, "virtual users arriving at once; goes with `every`",
+			func(p *parser, n *yaml.Node, d *phaseDraft) {
+				d.Burst, _ = p.whole(n, "count", 1, mostUsers)
+			}},
+		{"mode", optional, wordOf(modes...),
+			"whether the gaps between arrivals are even, or exponential with the same mean; that of config unless told",
+			func(p *parser, n *yaml.Node, d *phaseDraft) {
+				d.mode, _ = p.word(n, "mode", modes)
+			}},
 		{"pause", optional, durationShape, "how long nobody arrives",
 			func(p *parser, n *yaml.Node, d *phaseDraft) {
-				d.pause, _ = p.span(n, "pause")
+				d.pause = p.length(n, "pause")
 			}},
 		{"maxVusers", optional, wholeShape,
 			"virtual users alive at once during this phase; config.maxVusers unless told",
@@ -58,49 +74,85 @@ var phaseSection = section[phaseDraft]{
 				d.only = n
 			}},
 	},
-	later: []string{"mode"},
 }
 
-// phases reads config.phases.
-func (p *parser) phases(n *yaml.Node, c *Config) {
+// length reads the length of a phase. Without a unit, Artillery takes 1.5 for a mistake and "1.5" for
+// milliseconds.
+func (p *parser) length(n *yaml.Node, what string) time.Duration {
+	d, ok := p.span(n, what)
+	if !ok {
+		return 0
+	}
+	s, _ := p.text(n, what)
+	if f, isNumber := parseNumber(s); isNumber && f != math.Trunc(f) {
+		p.note(n, "fraction", "%s: %s is %s; Artillery refuses it, or takes it for milliseconds", what, s, words(d))
+	}
+	return d
+}
+
+// phases reads the list of phases at n: config.phases if scenario is -1, else those of a scenario of its own.
+func (p *parser) phases(n *yaml.Node, scenario int) (phases []Phase) {
 	items := p.list(n, "phases")
 	if n.Kind == yaml.SequenceNode && len(items) == 0 {
 		p.at(n, "", "the list of phases is empty")
 	}
 	var total time.Duration
 	for _, item := range items {
-		d := phaseDraft{Phase: Phase{Pos: p.pos(item), Scenario: -1}}
+		d := phaseDraft{Phase: Phase{Pos: p.pos(item), Scenario: scenario}}
 		var given set
 		if p.clean(func() { given = phaseSection.read(p, item, &d) }) {
 			p.finishPhase(item, given, &d)
+		}
+		if d.only != nil && scenario >= 0 {
+			p.at(given["scenario"], "remove it", "a scenario's own phases play no other")
+			d.only = nil
 		}
 		if total += d.Duration; total > year {
 			p.at(item, "", "the phases must not be longer than a year together")
 			total = 0
 		}
-		at := len(c.Phases)
-		c.Phases = append(c.Phases, d.Phase)
+		at := len(phases)
+		phases = append(phases, d.Phase)
 		if d.only != nil {
-			p.later = append(p.later, func() { p.onlyScenario(d.only, at) })
+			p.later = append(p.later, func() { p.onlyScenario(d.only, &phases[at]) })
 		}
 	}
+	return phases
 }
 
 // finishPhase checks what was given together and works out the rates.
 func (p *parser) finishPhase(n *yaml.Node, given set, d *phaseDraft) {
 	for _, pair := range [][2]string{{"pause", "duration"}, {"pause", "arrivalRate"}, {"pause", "rampTo"},
-		{"pause", "arrivalCount"}, {"arrivalCount", "arrivalRate"}, {"arrivalCount", "rampTo"}} {
+		{"pause", "arrivalCount"}, {"pause", "every"}, {"arrivalCount", "arrivalRate"}, {"arrivalCount", "rampTo"},
+		{"every", "arrivalCount"}, {"every", "arrivalRate"}, {"every", "rampTo"}} {
 		if given.has(pair[0]) && given.has(pair[1]) {
 			p.exclude(given, pair[0], pair[1], "phase")
 			return
 		}
 	}
+	poisson := d.mode == "poisson" || d.mode == "" && p.poisson
 	switch {
 	case given.has("pause"):
 		d.Duration = d.pause
 	case !given.has("duration"):
 		p.at(n, "a phase has a duration and arrivals, or a pause", `phase needs "duration"`)
+	case given.has("every", "count"):
+		for _, key := range []string{"every", "count"} {
+			if !given.has(key) {
+				p.at(n, "every 10s, 50 users at once: every: 10s, count: 50", "phase needs %q", key)
+				return
+			}
+		}
+		if d.mode == "poisson" {
+			p.exclude(given, "every", "mode", "phase")
+		}
+		if float64(d.Burst) > 1e6*d.Every.Seconds() {
+			p.at(n, "", mostArrivals)
+		}
 	case given.has("arrivalCount"):
+		if d.mode == "poisson" {
+			p.note(given["mode"], "mode", "a phase with arrivalCount has that many arrivals, evenly spaced, whatever its mode")
+		}
 		seconds := d.Duration.Seconds()
 		d.From = float64(d.count) / seconds
 		// The schedule has an arrival wherever the area under the rate reaches a whole number. The
@@ -110,20 +162,29 @@ func (p *parser) finishPhase(n *yaml.Node, given set, d *phaseDraft) {
 		}
 		d.To = d.From
 	case given.has("rampTo"):
-		d.From, d.To = d.rate, d.to
+		d.From, d.To, d.Poisson = d.rate, d.to, poisson
+		if poisson {
+			p.note(given["rampTo"], "poisson ramp", "arrivals of a ramp are random as well in mode poisson; Artillery's are even")
+		}
 	case given.has("arrivalRate"):
-		d.From, d.To = d.rate, d.rate
-		if d.rate == 0 {
+		d.From, d.To, d.Poisson = d.rate, d.rate, poisson
+		switch {
+		case d.rate != math.Trunc(d.rate):
+			p.note(given["arrivalRate"], "fractional rate", "arrivalRate: %v counts as written; Artillery ends the run", d.rate)
+		case d.rate == 0:
+			d.Poisson = false
 			p.note(given["arrivalRate"], "arrivalRate 0",
 				"arrivalRate: 0 is a pause as long as the phase; Artillery skips it")
 		}
 	default:
-		p.at(n, "", `phase needs "arrivalRate", "rampTo", "arrivalCount" or "pause"`)
+		p.at(n, "", `phase needs "arrivalRate", "rampTo", "arrivalCount", "every" or "pause"`)
 	}
 	if max(d.From, d.To) > 1e6 {
-		p.at(n, "", "a phase must not have more than a million arrivals per second")
+		p.at(n, "", mostArrivals)
 	}
 }
+
+const mostArrivals = "a phase must not have more than a million arrivals per second"
 
 // exclude reports two keys of which only one may be there, at the later one.
 func (p *parser) exclude(given set, a, b, section string) {
@@ -136,7 +197,7 @@ func (p *parser) exclude(given set, a, b, section string) {
 }
 
 // onlyScenario resolves a phase's reference to a scenario.
-func (p *parser) onlyScenario(n *yaml.Node, phase int) {
+func (p *parser) onlyScenario(n *yaml.Node, phase *Phase) {
 	name, ok := p.text(n, "scenario")
 	if !ok {
 		return
@@ -153,7 +214,7 @@ func (p *parser) onlyScenario(n *yaml.Node, phase int) {
 	}
 	switch {
 	case len(found) == 1:
-		p.out.Config.Phases[phase].Scenario = found[0]
+		phase.Scenario = found[0]
 	case len(found) > 1:
 		p.at(n, fmt.Sprintf("they begin on lines %d and %d", p.out.Scenarios[found[0]].Line,
 			p.out.Scenarios[found[1]].Line),

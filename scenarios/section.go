@@ -13,7 +13,12 @@ type section[T any] struct {
 	about string   // for the page of the language
 	keys  []key[T] // in the order they are documented and read
 	later []string // keys of Artillery's, and of ours to come, that are known but not supported yet
+	// refused are keys of Artillery's that nothing here stands for.
+	refused []refusal
 }
+
+// A refusal is a key that is not supported, with what to do instead.
+type refusal struct{ name, instead string }
 
 // A key of a section.
 type key[T any] struct {
@@ -61,6 +66,8 @@ func (s *section[T]) read(p *parser, n *yaml.Node, t *T) set {
 			given[k.Value], values[k.Value] = k, v
 		case contains(s.later, k.Value):
 			p.at(k, "", "%s is not supported yet in %s", quote(k.Value), s.name)
+		case s.instead(k.Value) != "":
+			p.at(k, s.instead(k.Value), "%s is not supported in %s", quote(k.Value), s.name)
 		default:
 			if g := suggest(k.Value, names); g != "" {
 				guessed[g] = true
@@ -76,6 +83,16 @@ func (s *section[T]) read(p *parser, n *yaml.Node, t *T) set {
 		}
 	}
 	return given
+}
+
+// instead says what to do in place of a key that is refused; "" if it is none.
+func (s *section[T]) instead(name string) string {
+	for _, r := range s.refused {
+		if r.name == name {
+			return r.instead
+		}
+	}
+	return ""
 }
 
 func contains(list []string, s string) bool {
@@ -110,11 +127,13 @@ type page interface {
 	text() string
 	rows() []row
 	notYet() []string
+	refusals() []refusal
 }
 
-func (s *section[T]) title() string    { return s.name }
-func (s *section[T]) text() string     { return s.about }
-func (s *section[T]) notYet() []string { return s.later }
+func (s *section[T]) title() string       { return s.name }
+func (s *section[T]) text() string        { return s.about }
+func (s *section[T]) notYet() []string    { return s.later }
+func (s *section[T]) refusals() []refusal { return s.refused }
 func (s *section[T]) rows() (rows []row) {
 	for _, k := range s.keys {
 		rows = append(rows, row{k.name, k.need, k.shape, k.doc})
@@ -138,6 +157,8 @@ var (
 	boundShape    = shape{"a number of milliseconds, or a duration", amount("number", numberText+"|"+durationText)}
 	shareShape    = shape{"a share: 100%, 99.9% or 0.999", amount("number", numberText+`\s*%?`)}
 	anyShape      = shape{"any value", map[string]any{}}
+	truthShape    = shape{"`true` or `false`", map[string]any{"anyOf": []any{
+		map[string]any{"type": "boolean"}, map[string]any{"type": "string", "pattern": `^(true|false)$|\{\{`}}}}
 )
 
 // numberText is what parseNumber takes, but for a sign that makes it negative.

@@ -81,6 +81,19 @@ func (p *parser) bad(n *yaml.Node, got, hint, want string) {
 	p.at(n, hint, "%s%s is not %s", quote(got), from, want)
 }
 
+// truth reads true or false.
+func (p *parser) truth(n *yaml.Node, what string) bool {
+	s, ok := p.plain(n, what, "true or false")
+	if ok && s != "true" && s != "false" {
+		hint := "write true or false"
+		if suggest(s, []string{"true", "false"}) != "" {
+			hint = meant(s, []string{"true", "false"}, "")
+		}
+		p.bad(n, s, hint, "true or false")
+	}
+	return ok && s == "true"
+}
+
 var numberForm = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$`)
 
 func parseNumber(s string) (float64, bool) {
