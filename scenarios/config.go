@@ -1,8 +1,9 @@
 package scenarios
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,11 @@ const (
 func (p *parser) config(n *yaml.Node, c *Config) {
 	c.Drain, c.MaxUsers, c.HTTP.Timeout, c.MaxLateness = defaultDrain, defaultMaxUsers, defaultTimeout, defaultMaxLateness
 	var given set
-	clean := p.clean(func() { given = configSection.read(p, n, c) })
+	clean := p.clean(func() {
+		given = configSection.read(p, n, c)
+		p.once(n, "timeout")
+		p.once(n, "defaults")
+	})
 	if p.o.Target != "" {
 		if c.Target, c.TargetPos = p.o.Target,
 			(Pos{File: "--target"}); c.Target != "sandbox" && !isBaseURL(c.Target) {
@@ -33,11 +38,29 @@ func (p *parser) config(n *yaml.Node, c *Config) {
 				Hint: "write sandbox, http://… or https://…"})
 		}
 	}
+	if p.o.Payload != "" && !given.has("payload") && clean {
+		p.add(&Problem{File: "-p", Msg: "the script has no payload whose file could be another",
+			Hint: "say in config.payload what its columns are"})
+	}
+	if p.o.Insecure {
+		c.TLS.Insecure = true
+	}
 	// If something was wrong, it may be the name of the key, and then the file has phases after all.
 	if !given.has("phases") && clean {
 		c.Phases = []Phase{{Pos: p.pos(n), Duration: time.Second, From: 1, To: 1, Scenario: -1}}
 		p.note(n, "no phases", "config has no phases, so one virtual user arrives, as in Artillery")
 	}
+}
+
+// once reports a key that config has twice, in its place in http and in Artillery's older one.
+func (p *parser) once(config *yaml.Node, key string) {
+	http := lookup(config, "http")
+	i, j := indexOf(config, key), indexOf(http, key)
+	if i < 0 || j < 0 {
+		return
+	}
+	older, present := config.Content[i], http.Content[j]
+	p.at(older, fmt.Sprintf("remove it; the other is on line %d", present.Line), "%s is set in config and in http", quote(key))
 }
 
 var configSection = section[Config]{
@@ -76,12 +99,28 @@ var configSection = section[Config]{
 			func(p *parser, n *yaml.Node, c *Config) {
 				c.Phases = p.phases(n, -1)
 			}},
+		{"payload", optional, oneOrMore(to("payload")), "CSV files whose rows become variables of virtual users",
+			func(p *parser, n *yaml.Node, c *Config) {
+				p.payloads(n, c)
+			}},
 		{"http", optional, to("http"), "tunes the client",
 			func(p *parser, n *yaml.Node, c *Config) {
-				httpSection.read(p, n, &c.HTTP)
+				p.http(n, &c.HTTP)
 			}},
-		{"variables", optional, mapOf("names", either(textShape, listOf(textShape))),
-			"names for templates; of a list, every virtual user gets one value",
+		{"defaults", optional, to("defaults"), "the same as `http.defaults`, in Artillery's older form",
+			func(p *parser, n *yaml.Node, c *Config) {
+				defaultsSection.read(p, n, &c.HTTP)
+			}},
+		{"timeout", optional, durationShape, "the same as `http.timeout`, in Artillery's older form",
+			func(p *parser, n *yaml.Node, c *Config) {
+				c.HTTP.Timeout, _ = p.span(n, "timeout")
+			}},
+		{"tls", optional, to("tls"), "tunes secure connections",
+			func(p *parser, n *yaml.Node, c *Config) {
+				p.tls(n, &c.TLS)
+			}},
+		{"variables", optional, mapOf("names", anyShape),
+			"names for templates; of a list, every virtual user gets one item",
 			func(*parser, *yaml.Node, *Config) {
 				// They are read before all else, because the values of other keys may have holes for them.
 			}},
@@ -111,7 +150,15 @@ var configSection = section[Config]{
 			}},
 		{"ensure", optional, to("ensure"), "conditions on the whole run",
 			func(p *parser, n *yaml.Node, c *Config) {
-				ensureSection.read(p, n, &c.Ensure)
+				ensureSection.read(p, n, c)
+			}},
+		{"apdex", optional, orNothing(to("apdex")), "counts how satisfied users are with response times",
+			func(p *parser, n *yaml.Node, c *Config) {
+				p.apdex(n, c)
+			}},
+		{"plugins", optional, to("plugins"), "Artillery's plugins, which are built in here",
+			func(p *parser, n *yaml.Node, c *Config) {
+				pluginsSection.read(p, n, c)
 			}},
 		{"drain", optional, durationShape,
 			"how long answers may take after the last arrival; 30s unless told",
@@ -127,10 +174,61 @@ var configSection = section[Config]{
 			func(p *parser, n *yaml.Node, c *Config) {
 				c.MaxUsers, _ = p.whole(n, "maxVusers", 1, mostUsers)
 			}},
+		{"engine", optional, wordOf(engines...), "the only engine there is",
+			func(p *parser, n *yaml.Node, _ *Config) {
+				p.word(n, "engine", engines)
+			}},
+		{"engines", optional, to("engines"), "settings of engines, of which http takes none",
+			func(p *parser, n *yaml.Node, _ *Config) {
+				enginesSection.read(p, n, &struct{}{})
+			}},
+		{"statsInterval", optional, durationShape, "has no meaning: results are kept by the second",
+			func(p *parser, n *yaml.Node, _ *Config) {
+				if _, ok := p.span(n, "statsInterval"); ok {
+					p.note(n, "statsInterval", "statsInterval has no meaning: results are kept by the second; Artillery ignores it, too")
+				}
+			}},
+		{"pluginsScope", optional, textShape, "has no meaning: plugins are built in",
+			func(p *parser, n *yaml.Node, _ *Config) {
+				p.name(n, "pluginsScope")
+				p.note(n, "pluginsScope", "pluginsScope has no meaning: plugins are built in")
+			}},
+		{"includeFiles", optional, oneOrMore(textShape), "has no meaning: files are read where they are",
+			func(p *parser, n *yaml.Node, _ *Config) {
+				for _, item := range oneOrList(n) {
+					p.name(item, "a file")
+				}
+				p.note(n, "includeFiles", "includeFiles has no meaning: files are read where they are, and nothing is sent to other machines")
+			}},
+		{"bundling", optional, anyShape, "has no meaning: the processor is not bundled",
+			func(p *parser, n *yaml.Node, _ *Config) {
+				p.note(n, "bundling", "bundling has no meaning: the processor is not bundled")
+			}},
 	},
-	later: []string{"payload", "plugins", "engines", "tls", "defaults", "timeout", "apdex",
-		"engine",
-		"statsInterval", "pluginsScope", "includeFiles", "bundling", "sweep", "targets", "objective"},
+	later: []string{"sweep", "targets", "objective"},
+}
+
+var engines = []string{"http"}
+
+var enginesSection = section[struct{}]{
+	name:  "engines",
+	about: "Settings of engines.",
+	keys: []key[struct{}]{
+		{"http", optional, mapOf("names", anyShape), "takes none: config.http tunes the client",
+			func(p *parser, n *yaml.Node, _ *struct{}) {
+				if len(n.Content) > 0 {
+					p.at(n.Content[0], "config.http tunes the client", "the engine http has no settings here")
+				} else if !isNull(n) && n.Kind != yaml.MappingNode {
+					p.at(n, "", "http must be a mapping, not %s", kind(n))
+				}
+			}},
+	},
+	refused: []refusal{
+		{"ws", "loadkms speaks HTTP only"},
+		{"socketio", "loadkms speaks HTTP only"},
+		{"socketio-v3", "loadkms speaks HTTP only"},
+		{"playwright", "loadkms drives no browsers"},
+	},
 }
 
 var awsSection = section[AWS]{
@@ -190,34 +288,6 @@ var sandboxSection = section[Sandbox]{
 	later: []string{"driver", "dataDir", "data-dir", "kmsEndpoint"},
 }
 
-var httpSection = section[HTTP]{
-	name:  "http",
-	about: "Tunes the client.",
-	keys: []key[HTTP]{
-		{"timeout", optional, durationShape, "for one request, connecting included; 10s unless told",
-			func(p *parser, n *yaml.Node, h *HTTP) {
-				h.Timeout, _ = p.span(n, "timeout")
-			}},
-		{"defaults", optional, to("defaults"), "what requests have unless their step says otherwise",
-			func(p *parser, n *yaml.Node, h *HTTP) {
-				defaultsSection.read(p, n, h)
-			}},
-	},
-	later: []string{"pool", "extendedMetrics", "distributedTracing", "cookieJarOptions", "maxSockets"},
-}
-
-var defaultsSection = section[HTTP]{
-	name:  "defaults",
-	about: "What requests have unless their step says otherwise.",
-	keys: []key[HTTP]{
-		{"headers", optional, mapOf("names", templateShape), "headers of every request",
-			func(p *parser, n *yaml.Node, h *HTTP) {
-				h.Headers = p.headers(n)
-			}},
-	},
-	later: []string{"cookie", "strictCapture", "think"},
-}
-
 // readVariables reads config.variables and what the command line sets over them.
 func (p *parser) readVariables(config *yaml.Node) {
 	n := lookup(config, "variables")
@@ -228,11 +298,7 @@ func (p *parser) readVariables(config *yaml.Node) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k, v := n.Content[i], n.Content[i+1]
 			if !nameForm.MatchString(k.Value) || k.Value == "target" {
-				hint := "use letters, digits and _"
-				if k.Value == "target" {
-					hint = "target always stands for config.target"
-				}
-				p.at(k, hint, "%s cannot be the name of a variable", quote(k.Value))
+				p.badVariable(k, k.Value)
 				continue
 			}
 			c.Variables = append(c.Variables, p.readVariable(k, v))
@@ -253,29 +319,74 @@ func (p *parser) readVariables(config *yaml.Node) {
 	}
 }
 
+// badVariable reports a name that a variable cannot have.
+func (p *parser) badVariable(n *yaml.Node, name string) {
+	hint := "use letters, digits and _"
+	if name == "target" {
+		hint = "target always stands for config.target"
+	}
+	p.at(n, hint, "%s cannot be the name of a variable", quote(name))
+}
+
 func (p *parser) readVariable(k, n *yaml.Node) Variable {
 	v := Variable{Pos: p.pos(k), Name: k.Value}
 	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
 		p.at(n, "", "the list of values of %s is empty", quote(k.Value))
 	}
 	for _, item := range oneOrList(n) {
-		if item.Kind != yaml.ScalarNode || isNull(item) {
-			p.at(item, "", "a variable must be a text, a number, true or false, or a list of them, not %s", kind(item))
+		if isNull(item) {
+			p.at(item, "", "a variable must have a value, and this is nothing")
 			continue
 		}
-		x, ok := scalarValue(item)
-		if !ok {
-			p.at(item, "", "%s is not a value", quote(item.Value))
-		}
-		if u, tooLong := x.(uint64); tooLong {
-			x = float64(u)
-		}
-		v.Values, v.Typed = append(v.Values, item.Value), append(v.Typed, x)
+		text, x := p.plainValue(item)
+		v.Values, v.Typed = append(v.Values, text), append(v.Typed, x)
 	}
 	if len(v.Values) == 0 { // a problem has been reported; whoever asks still gets a value
 		v.Values, v.Typed = []string{""}, []any{""}
 	}
 	return v
+}
+
+// plainValue returns a value of the script as text, and as what it is: string, int64, float64, bool, nil, []any
+// or map[string]any. The text of a list and of a mapping is JSON.
+func (p *parser) plainValue(n *yaml.Node) (string, any) {
+	x := p.anyValue(n)
+	if n.Kind == yaml.ScalarNode {
+		return n.Value, x
+	}
+	b, err := json.Marshal(x)
+	if err != nil { // a number JSON does not have
+		p.at(n, "put it in quotes if it is a text", "%s holds a number that JSON does not have", kind(n))
+	}
+	return string(b), x
+}
+
+func (p *parser) anyValue(n *yaml.Node) any {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := map[string]any{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			m[n.Content[i].Value] = p.anyValue(n.Content[i+1])
+		}
+		return m
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, c := range n.Content {
+			list = append(list, p.anyValue(c))
+		}
+		return list
+	}
+	if isNull(n) {
+		return nil
+	}
+	x, ok := scalarValue(n)
+	if !ok {
+		p.at(n, "", "%s is not a value", quote(n.Value))
+	}
+	if u, tooLong := x.(uint64); tooLong {
+		return float64(u)
+	}
+	return x
 }
 
 // typed returns what YAML makes of a text without quotes.
@@ -340,113 +451,4 @@ func (p *parser) statuses(n *yaml.Node) (codes []int) {
 		}
 	}
 	return codes
-}
-
-// metrics are the names a threshold may use: those of Artillery that a run records.
-var metrics = metricNames()
-
-func metricNames() []string {
-	names := []string{"maxErrorRate", "http.requests", "http.responses",
-		"vusers.created", "vusers.completed", "vusers.failed", "vusers.skipped"}
-	for _, q := range []string{"min", "max", "mean", "median", "p50", "p90", "p95", "p99", "p999"} {
-		names = append(names, "http.response_time."+q)
-	}
-	for _, class := range append(failures(), "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "ENOTFOUND") {
-		names = append(names, "errors."+class)
-	}
-	return names
-}
-
-// metricsLater begin the names of metrics of Artillery's that a run does not record yet.
-var metricsLater = []string{"http.codes.", "http.request_rate", "http.downloaded_bytes",
-	"vusers.session_length", "plugins."}
-
-// threshold reads one condition.
-func (p *parser) threshold(k, n *yaml.Node, metric string, inclusive bool) (Threshold, bool) {
-	t := Threshold{Pos: p.pos(k), Metric: metric, Inclusive: inclusive}
-	s, ok := p.text(n, metric)
-	if !ok {
-		return t, false
-	}
-	f, ok := parseNumber(strings.TrimSuffix(s, "%"))
-	switch {
-	case ok && (!strings.HasSuffix(s, "%") || metric == "maxErrorRate"):
-		t.Max = f
-	case strings.HasPrefix(metric, "http.response_time."):
-		d, ok := parseDuration(s)
-		if !ok {
-			p.bad(n, s, "write 250 or 250ms", "a number of milliseconds or a duration")
-			return t, false
-		}
-		t.Max = float64(d) / float64(time.Millisecond)
-	default:
-		p.bad(n, s, "", "a number")
-		return t, false
-	}
-	if t.Max < 0 || math.IsNaN(t.Max) {
-		p.at(n, "", "%s must not be negative", metric)
-		return t, false
-	}
-	return t, true
-}
-
-// legacy is a condition of Artillery's older form, which the bound itself still meets.
-func legacy(name, metric string, s shape, doc string) key[[]Threshold] {
-	return key[[]Threshold]{name, optional, s, doc,
-		func(p *parser, n *yaml.Node, all *[]Threshold) {
-			if t, ok := p.threshold(n, n, metric, true); ok {
-				*all = append(*all, t)
-			}
-		}}
-}
-
-var ensureSection = section[[]Threshold]{
-	name:  "ensure",
-	about: "Conditions on the whole run.",
-	keys: []key[[]Threshold]{
-		legacy("maxErrorRate", "maxErrorRate", percentShape, "most percent of requests that may fail"),
-		legacy("min", "http.response_time.min", boundShape, "bound of the shortest response time"),
-		legacy("max", "http.response_time.max", boundShape, "bound of the longest response time"),
-		legacy("median", "http.response_time.median", boundShape, "bound of the median response time"),
-		legacy("p50", "http.response_time.p50", boundShape, "bound of the median response time"),
-		legacy("p95", "http.response_time.p95", boundShape, "bound of the 95th percentile"),
-		legacy("p99", "http.response_time.p99", boundShape, "bound of the 99th percentile"),
-		{"thresholds", optional, listOf(mapOf("metrics", shape{"a number, or a duration", either(percentShape, boundShape).schema})),
-			"metrics that must stay below a bound", func(p *parser, n *yaml.Node, all *[]Threshold) {
-				for _, item := range p.list(n, "thresholds") {
-					p.thresholds(item, all)
-				}
-			}},
-	},
-	later: []string{"conditions"},
-}
-
-func (p *parser) thresholds(n *yaml.Node, all *[]Threshold) {
-	if n.Kind != yaml.MappingNode {
-		p.at(n, `write "- http.response_time.p99: 250"`,
-			"a threshold must be a mapping from a metric to its bound, not %s", kind(n))
-		return
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		if slices.ContainsFunc(metricsLater,
-			func(m string) bool { return strings.HasPrefix(k.Value, m) }) {
-			p.at(k, "", "the metric %s is not supported yet", quote(k.Value))
-			continue
-		}
-		if !contains(metrics, k.Value) {
-			hint := meant(k.Value, metrics, "")
-			if !strings.HasPrefix(hint, "did") { // one line for two dozen classes
-				hint = "known: " + enumerate(append(slices.DeleteFunc(slices.Clone(metrics),
-					func(m string) bool {
-						return strings.HasPrefix(m, "errors.")
-					}), "errors.CLASS"), "and")
-			}
-			p.at(k, hint, "unknown metric %s", quote(k.Value))
-			continue
-		}
-		if t, ok := p.threshold(k, v, k.Value, k.Value == "maxErrorRate"); ok {
-			*all = append(*all, t)
-		}
-	}
 }

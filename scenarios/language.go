@@ -47,8 +47,7 @@ func Language() []byte {
 	}
 	fmt.Fprintf(&b, "\n## Classes\n\nEvery request ends in one of these: `%s`.\n",
 		strings.Join(result.ClassNames(), "`, `"))
-	fmt.Fprintf(&b, "\n## Metrics\n\nWhat `ensure.thresholds` may name: `%s`.\n",
-		strings.Join(metrics, "`, `"))
+	fmt.Fprintf(&b, "\n## Metrics\n\nWhat `ensure` may name: %s. With a processor, also what its functions count.\n", metricsInShort())
 	b.WriteString(languageTail)
 	return []byte(b.String())
 }

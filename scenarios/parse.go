@@ -16,6 +16,8 @@ type Options struct {
 	Environment string            // -e: merged over config; "" means none
 	Variables   map[string]string // -v: set in config.variables, which they override
 	Target      string            // --target: instead of config.target; "" means config.target
+	Payload     string            // -p: instead of the path of the only payload, relative to the script's folder; "" means that
+	Insecure    bool              // -k: certificates are not verified
 }
 
 // Parse reads one script. file names it in messages. It reports every problem it can find: the error

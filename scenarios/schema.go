@@ -9,7 +9,10 @@ import (
 // pages are the sections of the language, in the order they are documented.
 var pages = []page{&scriptSection, &configSection, &awsSection, &sandboxSection, &phaseSection,
 	&httpSection, &defaultsSection,
-	&classifySection, &ensureSection, &scenarioSection, &stepSection, &requestSection, &expectSection,
+	&tlsSection, &payloadSection, &csvSection,
+	&sigV4Section, &tracingSection, &pausesSection, &enginesSection,
+	&pluginsSection, &expectPluginSection, &endpointsSection, &fakeDataSection, &apdexSection,
+	&classifySection, &ensureSection, &conditionSection, &scenarioSection, &stepSection, &requestSection, &expectSection,
 	&faultSection, &atSection, &expectationsSection, &expectationSection}
 
 // anchor is a section's name as part of an address.

@@ -144,6 +144,8 @@ type Payload struct {
 	Delimiter rune   // default ','
 	Text      bool   // cells stay texts; otherwise numbers, true and false get their types
 	KeepEmpty bool   // empty lines are rows
+	Comment   rune   // makes a comment of the line it begins; 0 means none
+	FromLine  int    // lines before it are not read; 0 means 1
 	Name      string // with All: the variable that holds the whole table
 	All       bool   // every virtual user sees all rows as one list
 }

@@ -180,6 +180,11 @@ func to(name string) shape {
 		map[string]any{"$ref": "#/$defs/" + anchor(name)}}
 }
 
+// orNothing is a shape that may be left out: "expect:" alone.
+func orNothing(s shape) shape {
+	return shape{s.words, map[string]any{"anyOf": []any{s.schema, map[string]any{"type": "null"}}}}
+}
+
 func listOf(s shape) shape {
 	return shape{"a list, each " + s.words, map[string]any{"type": "array", "items": s.schema}}
 }

@@ -329,6 +329,7 @@ var nodeErrors = map[string]result.Class{
 	"ECONNREFUSED": result.ConnectionRefused, "EHOSTUNREACH": result.ConnectionRefused, "ENETUNREACH": result.ConnectionRefused,
 	"ECONNRESET": result.ConnectionReset, "EPIPE": result.ConnectionReset,
 	"ENOTFOUND": result.DNS, "EAI_AGAIN": result.DNS,
+	"Failed capture or match": result.CheckFailed, // we count failed expectations among them
 }
 
 // endpoint returns a counter of one step. Steps of the same name are one.

@@ -55,7 +55,7 @@ func (c *compiler) payload(in *scenarios.Payload) {
 		c.problem(at, "paths are relative to the script's folder", "the file %s cannot be read: %v", in.Path, plainError(err))
 		return
 	}
-	records, err := readCSV(data, in.Delimiter, in.KeepEmpty)
+	records, err := readCSV(linesFrom(data, in.FromLine), in.Delimiter, in.Comment, in.KeepEmpty)
 	if err != nil {
 		c.problem(at, "", "%s: %v", in.Path, err)
 		return
@@ -108,14 +108,23 @@ func (c *compiler) payload(in *scenarios.Payload) {
 	c.p.payloads = append(c.p.payloads, out)
 }
 
-// readCSV returns the records of a CSV file. A line that is empty is a record if empties says so.
-func readCSV(data []byte, delimiter rune, empties bool) (records [][]string, err error) {
+// linesFrom returns data from its n-th line on. 0 and 1 are the first.
+func linesFrom(data []byte, n int) []byte {
+	for ; n > 1; n-- {
+		_, data, _ = bytes.Cut(data, []byte("\n"))
+	}
+	return data
+}
+
+// readCSV returns the records of a CSV file. A line that is empty is a record if empties says so; one that begins
+// with comment, unless that is 0, is none.
+func readCSV(data []byte, delimiter, comment rune, empties bool) (records [][]string, err error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // spreadsheets put it there
 	r := csv.NewReader(bytes.NewReader(data))
 	if delimiter != 0 {
 		r.Comma = delimiter
 	}
-	r.FieldsPerRecord, r.LazyQuotes = -1, true
+	r.FieldsPerRecord, r.LazyQuotes, r.Comment = -1, true, comment
 	for {
 		rest := data[r.InputOffset():]
 		record, err := r.Read()

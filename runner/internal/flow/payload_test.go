@@ -48,6 +48,8 @@ func TestPayloads(t *testing.T) {
 		{"empty lines", "x\na\n\nb\n", scenarios.Payload{Header: true, Order: scenarios.SequentialRow}, "{{ x }}", []string{`"a"`, `"b"`, `"a"`, `"b"`}},
 		{"empty lines that count", "x\na\n\r\n\n\"b\nc\"\n", scenarios.Payload{Header: true, KeepEmpty: true, Order: scenarios.SequentialRow}, "{{ x }}",
 			[]string{`"a"`, `""`, `""`, `"b\nc"`}},
+		{"comments, and lines before the table", "made by\nhand\nx,y\n#1,a\n2,b\n",
+			scenarios.Payload{Header: true, Comment: '#', FromLine: 3}, "[{{ x }},{{ y }}]", slices.Repeat([]string{`[2,"b"]`}, 4)},
 		{"a short row", "x,y\n1\n", scenarios.Payload{Header: true}, "{{ y }}", []string{"", "", "", ""}},
 		{"the whole table", "x,y\n1,a\n2,b\n", scenarios.Payload{Header: true, All: true, Name: "table"}, "[{{ table }},{{ table[1].y }}]",
 			slices.Repeat([]string{`[[{"x":1,"y":"a"},{"x":2,"y":"b"}],"b"]`}, 4)},
@@ -110,6 +112,7 @@ func TestProblemsOfPayloads(t *testing.T) {
 		{"no rows", "name\n", scenarios.Payload{Header: true}, "test.yaml:5:11: users.csv has no rows"},
 		{"no name", "a,,b\n1,2,3\n", scenarios.Payload{Header: true}, "test.yaml:5:11: users.csv: column 2 has no name"},
 		{"an open quotation mark", "a\n\"b\n", scenarios.Payload{Header: true, Delimiter: '"'}, "test.yaml:5:11: users.csv: csv: invalid field or comment delimiter"},
+		{"nothing after the lines before", "a\n1\n", scenarios.Payload{Fields: []string{"a"}, FromLine: 9}, "test.yaml:5:11: users.csv has no rows"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Compile(withFile(t, script(get("/")), c.content, c.payload), Options{Target: "http://h"})
@@ -132,7 +135,7 @@ func FuzzCSV(f *testing.F) {
 		f.Add(s, true)
 	}
 	f.Fuzz(func(t *testing.T, s string, empties bool) {
-		records, err := readCSV([]byte(s), ',', empties)
+		records, err := readCSV([]byte(s), ',', 0, empties)
 		if err != nil {
 			return
 		}
