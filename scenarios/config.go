@@ -46,7 +46,7 @@ func (p *parser) config(n *yaml.Node, c *Config) {
 		c.TLS.Insecure = true
 	}
 	// If something was wrong, it may be the name of the key, and then the file has phases after all.
-	if !given.has("phases") && clean {
+	if !given.has("phases") && !p.ownPhases && clean {
 		c.Phases = []Phase{{Pos: p.pos(n), Duration: time.Second, From: 1, To: 1, Scenario: -1}}
 		p.note(n, "no phases", "config has no phases, so one virtual user arrives, as in Artillery")
 	}
