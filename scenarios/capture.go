@@ -139,13 +139,18 @@ func (p *parser) capture(n *yaml.Node, s *section[captureDraft]) Match {
 		p.exclude(given, "multiple", "index", s.name)
 	}
 	// A path that leads to one place has one result: to take all of them is to take that one.
-	d.Multiple = d.Multiple && leadsAstray.MatchString(d.Expr.Source)
+	d.Multiple = d.Multiple && hasSeveral(d.Expr.Source)
 	return d.Match
 }
 
-// leadsAstray matches JSONPaths that may have several results: those with wildcards, descents, filters,
-// slices or unions.
-var leadsAstray = regexp.MustCompile(`[*?]|\.\.|\[[^\]'"]*[:,][^\]]*\]|\[('[^']*'|"[^"]*")\s*,`)
+var quotedNames = regexp.MustCompile(`'[^']*'|"[^"]*"`)
+
+// hasSeveral reports whether a JSONPath may have several results: it has a wildcard, a descent, a filter, a
+// slice or a union.
+func hasSeveral(path string) bool {
+	path = quotedNames.ReplaceAllString(path, "")
+	return strings.ContainsAny(path, "*?:,") || strings.Contains(path, "..")
+}
 
 // captures reads a capture or a list of them. What they capture is known from here on.
 func (p *parser) captures(n *yaml.Node) (all []Capture) {
