@@ -61,12 +61,9 @@ func (p *parser) defaultPhases() {
 	}
 	c := &p.out.Config
 	all := own > 0 && own == len(p.out.Scenarios)
-	switch n := p.phasesMissing; {
-	case n != nil && !all:
+	if n := p.phasesMissing; n != nil && !all {
 		c.Phases = []Phase{{Pos: p.pos(n), Duration: time.Second, From: 1, To: 1, Scenario: -1}}
 		p.note(n, "no phases", "config has no phases, so one virtual user arrives, as in Artillery")
-	case n == nil && all && len(c.Phases) > 0:
-		p.at(p.there(c.Phases[0].Pos), "remove one or the other", "config has phases, and all scenarios have their own")
 	}
 }
 

@@ -106,6 +106,11 @@ type parser struct {
 	phasesMissing     *yaml.Node      // config, if it has none
 	processor         bool            // functions may set variables nobody can know now
 	later             []func()        // checks that need the whole script
+
+	// Of the flow that is read. While config is read, captured has what any flow captures.
+	loops    scopes          // around the present step
+	captured map[string]bool // variables that steps have captured so far
+	left     map[string]bool // those of the flow before the load
 }
 
 func newParser(file string, src []byte, o Options) *parser {
@@ -116,7 +121,8 @@ func newParser(file string, src []byte, o Options) *parser {
 		out:      &Script{File: file, Name: strings.TrimSuffix(name, path.Ext(name)), Source: src},
 		reported: map[Problem]bool{}, noted: map[string]bool{},
 		variables: map[string]*Variable{}, used: map[string]bool{},
-		dice: rand.New(rand.NewPCG(o.Seed, 0)),
+		dice:     rand.New(rand.NewPCG(o.Seed, 0)),
+		captured: map[string]bool{}, left: map[string]bool{},
 	}
 }
 
@@ -163,6 +169,7 @@ func (p *parser) note(n *yaml.Node, subject, format string, args ...any) {
 
 // script reads the whole file.
 func (p *parser) script(root *yaml.Node) {
+	capturedIn(root, p.captured)
 	if i := indexOf(root, "config"); i >= 0 {
 		p.hasConfig = true
 		merged := *root
@@ -200,10 +207,18 @@ var scriptSection = section[Script]{
 			func(p *parser, n *yaml.Node, s *Script) {
 				p.config(n, &s.Config)
 			}},
+		{"before", optional, to("before"), "a flow that is played once before the load",
+			func(p *parser, n *yaml.Node, s *Script) {
+				p.before(n, s)
+			}},
 		{"scenarios", required, listOf(to("scenario")), "what virtual users do",
 			func(p *parser, n *yaml.Node, s *Script) {
 				p.scenarios(n, s)
 				p.defaultPhases()
+			}},
+		{"after", optional, to("after"), "a flow that is played once after the load",
+			func(p *parser, n *yaml.Node, s *Script) {
+				p.after(n, s)
 			}},
 		{"faults", optional, listOf(to("fault")), "what to break meanwhile",
 			func(p *parser, n *yaml.Node, s *Script) {
@@ -212,7 +227,7 @@ var scriptSection = section[Script]{
 				}
 			}},
 	},
-	later: []string{"before", "after", "stopWhen", "allow"},
+	later: []string{"stopWhen", "allow"},
 }
 
 // environment returns config with the chosen environment merged over it.
