@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"loadkms/runner"
 	"loadkms/scenarios"
@@ -31,12 +30,12 @@ type parseFlags struct {
 	insecure    bool
 	envFile     string
 
-	flags *pflag.FlagSet // for those that are foreign
+	cmd *cobra.Command // for the flags that are foreign
 }
 
 func (f *parseFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	f.flags = flags
+	f.cmd = cmd
 	flags.StringVarP(&f.environment, "environment", "e", "", "merge this entry of config.environments over config")
 	flags.StringVarP(&f.target, "target", "t", "", `base URL of the API, or "sandbox"; overrides config.target`)
 	flags.StringArrayVarP(&f.variables, "variables", "v", nil, `set variables: '{"rate": 100}' or rate=100; may be repeated`)
@@ -88,7 +87,7 @@ var foreign = []foreignFlag{
 // foreigners refuses flags of Artillery's that would do something else, and returns notes about those that do nothing.
 func (f *parseFlags) foreigners() (notes []scenarios.Note, err error) {
 	for _, x := range foreign {
-		switch set := f.flags.Lookup(x.name); {
+		switch set := f.cmd.Flags().Lookup(x.name); {
 		case set == nil || !set.Changed || set.Value.String() == x.same || set.Value.String() == "false":
 		case x.mute:
 			notes = append(notes, scenarios.Note{Pos: scenarios.Pos{File: "--" + x.name}, Text: "this has no meaning: " + x.why})
