@@ -16,18 +16,7 @@ func (p *parser) jsonBody(n *yaml.Node) Template {
 	w := &jsonWriter{p: p}
 	w.value(n)
 	t := Template{Pos: p.pos(n), Parts: join(w.parts)}
-	var source strings.Builder
-	for _, part := range t.Parts {
-		switch {
-		case part.Var != "":
-			source.WriteString("{{ " + part.Var + " }}")
-		case part.Call != "":
-			source.WriteString("{{ " + part.Call + "(" + strings.Join(part.Args, ", ") + ") }}")
-		default:
-			source.WriteString(part.Text)
-		}
-	}
-	t.Source = source.String()
+	t.Source = source(t.Parts)
 	return t
 }
 

@@ -43,27 +43,9 @@ func (p *parser) config(n *yaml.Node, c *Config) {
 		c.TLS.Insecure = true
 	}
 	// If something was wrong, it may be the name of the key, and then the file has phases after all.
-	if !given.has("phases") && clean {
-		p.phasesMissing = n
-	}
-}
-
-// defaultPhases sees to it that virtual users arrive if config has no phases, unless all scenarios have their own.
-func (p *parser) defaultPhases() {
-	own := 0
-	for i := range p.out.Scenarios {
-		if len(p.out.Scenarios[i].Phases) > 0 {
-			own++
-		}
-	}
-	c := &p.out.Config
-	all := own > 0 && own == len(p.out.Scenarios)
-	switch n := p.phasesMissing; {
-	case n != nil && !all:
+	if !given.has("phases") && !p.ownPhases && clean {
 		c.Phases = []Phase{{Pos: p.pos(n), Duration: time.Second, From: 1, To: 1, Scenario: -1}}
 		p.note(n, "no phases", "config has no phases, so one virtual user arrives, as in Artillery")
-	case n == nil && all && len(c.Phases) > 0:
-		p.at(p.there(c.Phases[0].Pos), "remove one or the other", "config has phases, and all scenarios have their own")
 	}
 }
 

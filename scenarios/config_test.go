@@ -20,7 +20,7 @@ func TestConfigOfArtillery(t *testing.T) {
 	}
 	same(t, "http", c.HTTP, HTTP{
 		Timeout: 5 * time.Second, Pool: 8, Redirects: 3, Tracing: true, LaxCapture: true, ThinkJitter: Jitter{Share: 0.2},
-		SigV4:   &SigV4{Pos: c.HTTP.SigV4.Pos, Service: "appsync", Region: "us-east-1"},
+		SigV4:   &SigV4{Service: "appsync", Region: "us-east-1"},
 		Headers: []Header{{Name: "Accept", Value: literal("text/plain")}},
 		Cookies: []Field{{Name: "session", Value: Template{Source: "{{ $randomString(8) }}", Parts: []Part{{Call: "$randomString", Args: []string{"8"}}}}}},
 	})

@@ -245,10 +245,10 @@ func (f *Fault) target() Template {
 }
 
 // span returns when a fault is in force.
-func (c *Config) span(f *Fault) (from, to time.Duration) {
-	from, to = f.At.Offset, c.total()
+func (s *Script) span(f *Fault) (from, to time.Duration) {
+	from, to = f.At.Offset, s.lasts()
 	if f.At.Phase >= 0 {
-		from += c.begin(f.At.Phase)
+		from += s.Config.begin(f.At.Phase)
 	}
 	if f.For > 0 {
 		to = from + f.For
@@ -258,17 +258,19 @@ func (c *Config) span(f *Fault) (from, to time.Duration) {
 
 // fits checks a fault against the schedule and against the faults before it.
 func (p *parser) fits(i int, d *faultDraft) {
-	c, f := &p.out.Config, &p.out.Faults[i]
-	if len(c.Phases) == 0 {
-		return // they could not be read, and that has been said
-	}
-	for _, ph := range c.Phases {
-		if ph.Duration == 0 {
-			return // a phase has a problem, and no schedule follows from it
+	f := &p.out.Faults[i]
+	for _, track := range p.out.tracks() {
+		for _, ph := range track {
+			if ph.Duration == 0 {
+				return // a phase has a problem, and no schedule follows from it
+			}
 		}
 	}
-	from, to := c.span(f)
-	end := c.total()
+	if p.out.lasts() == 0 {
+		return // the phases could not be read, and that has been said
+	}
+	from, to := p.out.span(f)
+	end := p.out.lasts()
 	switch {
 	case from >= end:
 		p.at(d.at, "", "the fault begins %s after the run began, and the schedule ends at %s",
@@ -297,7 +299,7 @@ func (p *parser) fits(i int, d *faultDraft) {
 		if o.Do != f.Do || filled(o.target()) != filled(f.target()) || o.target().IsZero() {
 			continue
 		}
-		if oFrom, oTo := c.span(o); from < oTo && oFrom < to {
+		if oFrom, oTo := p.out.span(o); from < oTo && oFrom < to {
 			p.at(p.there(f.Pos),
 				fmt.Sprintf("let one end before the other begins: they last from %s to %s and from %s to %s",
 					words(oFrom), words(oTo), words(from), words(to)),

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,6 +30,8 @@ var functions = []function{
 		createdArgs},
 	{"$randomNumber", "least, most", "a whole number, both ends included", rangeArgs},
 	{"$randomString", "[length]", "letters and digits; 10 of them unless told", lengthArgs},
+	{"$uuid", "", "a random UUID, another one every time; the variable `$uuid` is the same for a whole flow", noArgs},
+	{"$template", "name", "the text of a variable, its own holes filled", templateArgs},
 	{"$firstName", "", "a first name", noArgs},
 	{"$lastName", "", "a last name", noArgs},
 	{"$email", "", "an email address", noArgs},
@@ -36,19 +39,39 @@ var functions = []function{
 	{"$postcode", "", "a postcode", noArgs},
 }
 
-// functionsLater are names of Artillery's, and builtinsLater variables, that are not supported yet.
-var (
-	functionsLater = []string{"$template", "$uuid", "$internetEmail"}
-	builtinsLater  = []string{"$uuid", "$testId", "$dirname", "$scenarioFile", "$processEnvironment",
-		"$env",
-		"$loopCount", "$loopElement"}
-)
+// builtIns are the variables every flow has.
+var builtIns = []builtIn{
+	{"target", "the base URL"},
+	{"$uuid", "a UUID, the same for one walk through the flow"},
+	{"$testId", "a UUID, the same for the whole run"},
+	{"$scenarioFile", "the script's file, as it was named"},
+	{"$dirname", "the script's folder"},
+	{"$environment", "the name given with `-e`"},
+	{"$env.NAME", "a variable of the process; `$processEnvironment.NAME` is the same"},
+	{"$loopCount", "in a loop: which pass it is, from 0 or from the `a` of `count: a-b`"},
+	{"$loopElement", "in a loop: the value of `over` it is at"},
+}
+
+// A builtIn is a variable nobody sets.
+type builtIn struct{ name, doc string }
+
+// processRoots are the variables whose parts are those of the process.
+var processRoots = []string{"$env", "$processEnvironment"}
 
 func noArgs(args []string) ([]string, string) {
 	if len(args) > 0 {
 		return nil, "takes no arguments"
 	}
 	return nil, ""
+}
+
+func templateArgs(args []string) ([]string, string) {
+	if len(args) == 1 {
+		if path, ok := readPath(args[0]); ok {
+			return []string{path}, ""
+		}
+	}
+	return nil, "takes the name of a variable"
 }
 
 func createdArgs(args []string) ([]string, string) {
@@ -92,7 +115,8 @@ type hole struct {
 
 var (
 	nameForm = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_$-]*$`)
-	pathForm = regexp.MustCompile(`^[\p{L}_$][\p{L}\p{N}_$-]*(\.[\p{L}\p{N}_$-]+)*$`)
+	pathForm = regexp.MustCompile(`^[\p{L}_$][\p{L}\p{N}_$-]*(\.[\p{L}\p{N}_$-]+|\[\s*(\d+|'[^'"\[\]{}.]+'|"[^'"\[\]{}.]+")\s*\])*$`)
+	brackets = regexp.MustCompile(`\[\s*['"]?([^'"\[\]]*?)['"]?\s*\]`)
 	callForm = regexp.MustCompile(`^([\p{L}_$][\p{L}\p{N}_$.-]*)\s*\(\s*(.*?)\s*\)$`)
 	wordForm = regexp.MustCompile(`^[\p{L}\p{N}_$.-]+`)
 )
@@ -149,7 +173,7 @@ func readHole(s string) hole {
 	case s == "":
 		h.err, h.hint = "a hole is empty", "write the name of a variable or a function between {{ and }}"
 	case pathForm.MatchString(s):
-		h.part.Var = s
+		h.part.Var, _ = readPath(s)
 	case m != nil:
 		h.part.Call = m[1]
 		if args, ok := readArgs(m[2]); ok {
@@ -158,7 +182,8 @@ func readHole(s string) hole {
 			h.err = "the arguments of " + quote(m[1]) + " are not names, numbers or texts in quotation marks"
 		}
 	case strings.ContainsAny(s, "[]"):
-		h.err, h.hint = "brackets in templates are not supported yet", "write a path with dots: a.b"
+		h.err = "the brackets of " + quote(s) + " hold neither a number nor a name in quotation marks"
+		h.hint = "write {{ list[0] }} or {{ mapping['name'] }}; names with dots cannot be written"
 	default:
 		h.err = quote(s) + " is neither a variable nor a call of a function"
 		h.hint = "write {{ name }}, {{ name.of.part }} or {{ $function(arguments) }}"
@@ -166,8 +191,17 @@ func readHole(s string) hole {
 	return h
 }
 
+// readPath returns the path to a variable, or a part of one, with dots only: a.b.0 for a.b[0] and
+// a['b'][0]. It returns false if s is none.
+func readPath(s string) (string, bool) {
+	if !pathForm.MatchString(s) {
+		return "", false
+	}
+	return brackets.ReplaceAllString(s, ".$1"), true
+}
+
 var argForm = regexp.MustCompile(`^\s*(?:'([^']*)'|"([^"]*)"|` +
-	`([+-]?[0-9]+(?:\.[0-9]+)?|[\p{L}_$][\p{L}\p{N}_$.-]*))\s*(,|$)`)
+	`([+-]?[0-9]+(?:\.[0-9]+)?|[\p{L}_$][\p{L}\p{N}_$.\[\]-]*))\s*(,|$)`)
 
 // readArgs reads names, numbers and quoted texts between commas.
 func readArgs(s string) (args []string, ok bool) {
@@ -237,11 +271,12 @@ func (p *parser) compile(n *yaml.Node, text string, calls bool, known resolver) 
 		case h.err != "":
 			p.at(place, h.hint, "%s", h.err)
 		case h.part.Call != "" && !calls && byLot(h.part.Call):
-			parts[i] = Part{Text: p.draw(h.part.Call, p.call(place, h))}
+			p.call(place, &parts[i], known)
+			parts[i] = Part{Text: p.draw(h.part.Call, parts[i].Args)}
 		case h.part.Call != "" && !calls:
 			p.at(place, "", "functions can be called in flows only, and %s is one", quote(h.part.Call))
 		case h.part.Call != "":
-			parts[i].Args = p.call(place, h)
+			p.call(place, &parts[i], known)
 		case h.part.Var != "":
 			fill, msg, hint := known(h.part.Var)
 			if msg != "" {
@@ -270,23 +305,38 @@ func join(parts []Part) (out []Part) {
 	return out
 }
 
-func (p *parser) call(n *yaml.Node, h hole) []string {
-	i := slices.IndexFunc(functions, func(f function) bool { return f.name == h.part.Call })
+// call checks the call of a function.
+func (p *parser) call(n *yaml.Node, part *Part, known resolver) {
+	if name, older := olderFakerNames[part.Call]; older {
+		part.Call = name
+	}
+	if _, fake := slices.BinarySearch(fakerNames, part.Call); fake {
+		return // what its arguments mean is up to each of them
+	}
+	i := slices.IndexFunc(functions, func(f function) bool { return f.name == part.Call })
 	if i < 0 {
-		if contains(functionsLater, h.part.Call) || strings.HasPrefix(h.part.Call,
-			"$rand") && suggest(h.part.Call, functionNames()) == "" {
-			p.at(n, "", "the function %s is not supported yet", quote(h.part.Call))
-			return nil
+		hint := meant(part.Call, callable(), "")
+		if !strings.HasPrefix(hint, "did") { // one line for two hundred kinds of fake data
+			hint = "known: " + enumerate(functionNames(), "and") + ", and those of fake data, such as $personFirstName"
 		}
-		p.at(n, meant(h.part.Call, functionNames(), "known functions:"), "unknown function %s",
-			quote(h.part.Call))
-		return nil
+		p.at(n, hint, "unknown function %s", quote(part.Call))
+		return
 	}
-	args, problem := functions[i].check(h.part.Args)
+	args, problem := functions[i].check(part.Args)
 	if problem != "" {
-		p.at(n, "", "%s %s", h.part.Call, problem)
+		p.at(n, "", "%s %s", part.Call, problem)
 	}
-	return args
+	if part.Args = args; part.Call == "$template" && problem == "" {
+		if _, msg, hint := known(args[0]); msg != "" {
+			p.at(n, hint, "%s", msg)
+		}
+	}
+}
+
+// callable returns the names of all functions templates may call.
+func callable() []string {
+	names := append(functionNames(), fakerNames...)
+	return slices.AppendSeq(names, maps.Keys(olderFakerNames))
 }
 
 func functionNames() (names []string) {
@@ -296,7 +346,7 @@ func functionNames() (names []string) {
 	return names
 }
 
-// variableNames returns the names a template may use, except one.
+// variableNames returns the names in config.variables, except one.
 func (p *parser) variableNames(but string) (names []string) {
 	for _, v := range p.out.Config.Variables {
 		if v.Name != but {
@@ -310,9 +360,10 @@ func (p *parser) variableNames(but string) (names []string) {
 func (p *parser) unknown(name string, known []string) (msg, hint string) {
 	root, _, _ := strings.Cut(name, ".")
 	switch {
-	case contains(builtinsLater, root):
-		return fmt.Sprintf("the variable %s is not supported yet", quote(root)), ""
-	case contains(functionNames(), name):
+	case root == "$loopCount" || root == "$loopElement":
+		return fmt.Sprintf("the variable %s is there in loops only", quote(root)),
+			"with a loopValue or a loopElement, it has that name"
+	case contains(callable(), name):
 		return fmt.Sprintf("%s is a function", quote(name)), fmt.Sprintf("write {{ %s() }}", name)
 	case root == "stack":
 		return "outputs of the stack can be used in the targets of faults only", ""
@@ -339,13 +390,22 @@ func (p *parser) constant(name string) (fill *string, msg, hint string) {
 	case v == nil:
 		msg, hint = p.unknown(name, append(p.variableNames(""), "$environment"))
 		return nil, msg, hint
-	case dotted:
-		return nil, fmt.Sprintf("the variable %s is one value and has no %s", quote(root),
-			quote(rest)), ""
 	case len(v.Values) > 1:
 		return nil, fmt.Sprintf("the variable %s has a list of values, one for each virtual user",
 				quote(root)),
 			"here it must have one value"
+	case dotted:
+		x, ok := partOf(v.Typed[0], rest)
+		if !ok {
+			what := "is one value and has"
+			switch v.Typed[0].(type) {
+			case map[string]any, []any:
+				what = "has"
+			}
+			return nil, fmt.Sprintf("the variable %s %s no %s", quote(root), what, quote(rest)), ""
+		}
+		text := textOf(x)
+		return &text, "", ""
 	}
 	return &v.Values[0], "", ""
 }
@@ -386,18 +446,47 @@ func (p *parser) target(n *yaml.Node, what string) Template {
 	return t
 }
 
-// inFlow says whether a flow may use a variable.
+// inFlow says whether a flow may use a variable at the present step.
 func (p *parser) inFlow(name string) (fill *string, msg, hint string) {
-	root, _, _ := strings.Cut(name, ".")
+	root, rest, dotted := strings.Cut(name, ".")
 	p.used[root] = true
+	built := slices.ContainsFunc(builtIns, func(b builtIn) bool { return b.name == root && !strings.HasPrefix(root, "$loop") })
 	switch {
 	case name == "$environment":
 		return &p.o.Environment, "", ""
-	case p.variables[root] != nil, root == "target", p.processor && !strings.HasPrefix(root, "$"):
+	case contains(processRoots, root):
+		if !dotted {
+			return nil, fmt.Sprintf("%s is all variables of the process", quote(root)), fmt.Sprintf("write {{ %s.NAME }}", root)
+		}
+		return nil, "", ""
+	case built && dotted:
+		return nil, fmt.Sprintf("the variable %s is one value and has no %s", quote(root), quote(rest)), ""
+	case built, p.loops.use(root), p.variables[root] != nil, p.captured[root]:
+		return nil, "", ""
+	case p.anything() && !strings.HasPrefix(root, "$"), contains(p.columns(), root):
 		return nil, "", ""
 	}
-	msg, hint = p.unknown(name, append(p.variableNames(""), "target", "$environment"))
+	msg, hint = p.unknown(name, slices.Concat(p.variableNames(""), p.columns(),
+		slices.Sorted(maps.Keys(p.captured)), p.loops.names(), []string{"target", "$environment"}))
 	return nil, msg, hint
+}
+
+// anything reports whether variables may be set that nobody can know now: by a processor, or by a payload
+// whose columns are named in its file.
+func (p *parser) anything() bool {
+	return p.processor || slices.ContainsFunc(p.out.Config.Payloads, func(in Payload) bool { return !in.All && len(in.Fields) == 0 })
+}
+
+// columns returns the variables that payloads set.
+func (p *parser) columns() (names []string) {
+	for _, in := range p.out.Config.Payloads {
+		if in.All {
+			names = append(names, in.Name)
+		} else {
+			names = append(names, in.Fields...)
+		}
+	}
+	return names
 }
 
 // template reads a text of a flow.

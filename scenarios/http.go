@@ -192,6 +192,9 @@ func (p *parser) jar(n *yaml.Node) (cookies []Field) {
 			continue
 		}
 		value, _ := p.template(n.Content[i+1], "a cookie")
+		if text, plain := value.Literal(); plain && strings.ContainsAny(text, ";\r\n\x00") {
+			p.at(n.Content[i+1], "", "a cookie must be one line without semicolons")
+		}
 		cookies = append(cookies, Field{Pos: p.pos(k), Name: k.Value, Value: value})
 	}
 	return cookies

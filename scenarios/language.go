@@ -45,6 +45,13 @@ func Language() []byte {
 	for _, f := range functions {
 		fmt.Fprintf(&b, "| `{{ %s(%s) }}` | %s |\n", f.name, f.args, cell(f.doc))
 	}
+	fmt.Fprintf(&b, "\nAnd fake data, under the names it has in Artillery: `%s`. The names it had earlier, such as `$randFullName`, work too.\n",
+		strings.Join(fakerNames, "`, `"))
+	b.WriteString("\n## Variables\n\nWhat holes in flows may name besides config's variables, columns of payloads, and what was captured.\n\n" +
+		"| variable | |\n|---|---|\n")
+	for _, v := range builtIns {
+		fmt.Fprintf(&b, "| `{{ %s }}` | %s |\n", v.name, cell(v.doc))
+	}
 	fmt.Fprintf(&b, "\n## Classes\n\nEvery request ends in one of these: `%s`.\n",
 		strings.Join(result.ClassNames(), "`, `"))
 	fmt.Fprintf(&b, "\n## Metrics\n\nWhat `ensure` may name: %s. With a processor, also what its functions count.\n", metricsInShort())
@@ -66,11 +73,12 @@ Anchors, aliases and merge keys (` + "`<<`" + `) work.
 **Numbers** are real, and may be texts: ` + "`arrivalRate: 0.5`, `\"90\"`" + `. **Durations** are numbers of seconds
 or have units: ` + "`90`, `1.5`, `10s`, `2m30s`, `500ms`, `1h`, `2 days`" + `.
 
-**Templates.** A text may have holes. In flows, ` + "`{{ name }}`" + ` is a variable of the virtual user, ` + "`{{ a.b }}`" + ` a part
-of one, and ` + "`{{ $function(arguments) }}`" + ` a call. In config and faults, holes are filled once, from
+**Templates.** A text may have holes. In flows, ` + "`{{ name }}`" + ` is a variable of the virtual user, ` + "`{{ a.b }}`" + `, ` + "`{{ a[0] }}`" + ` and
+` + "`{{ a['b'] }}`" + ` are parts of one, and ` + "`{{ $function(arguments) }}`" + ` a call. In config and faults, holes are filled once, from
 ` + "`config.variables`" + ` after the environment and ` + "`-v`" + ` have been applied; the targets of faults may use outputs of the stack,
 ` + "`{{ stack.NAME }}`" + `. ` + "`{{ $environment }}`" + ` is the name given with ` + "`-e`" + `, and in flows ` + "`{{ target }}`" + ` is the base URL.
-A variable nobody sets is a problem, unless the script has a processor that may set it.
+A variable nobody sets is a problem, unless the script has a processor that may set it, or a payload without fields.
+A flow may use what an earlier step of its own or of ` + "`before`" + ` captures, and in loops and parallel steps also what a later one does.
 `
 
 const languageTail = `
@@ -89,5 +97,14 @@ does something nobody can want, loadkms does not, and says so once when such a k
 | ` + "`maxVusers`" + ` | is divided among workers | counts all virtual users |
 | ` + "`weight: 0.5`" + ` | is cut to 0 | is half as often as 1 |
 | ` + "`think: 0.5`" + ` | is about a millisecond | is half a second |
+| ` + "`probability: 100`" + ` | is 99 times out of 100 | is always |
+| ` + "`count: 0`" + ` in a loop | never ends | is no pass |
+| a loop without ` + "`count`, `over` or `whileTrue`" + ` | never ends | is a problem |
+| ` + "`$loopElement`" + ` in a loop with ` + "`count`" + ` | stays what it is at first | counts |
+| ` + "`qs`" + ` beside a URL with a query | replaces it | is added to it |
+| ` + "`qs`" + ` or ` + "`form`" + ` with a list | is one text with commas | repeats the name |
+| ` + "`multiple: false`" + ` with a path that may have several results | is a list, or the one result | is a list |
+| ` + "`ifTrue`" + ` that is no expression, or names an unknown variable | is true, or false | is a problem |
+| a hook that names no function | is a warning | is a problem |
 | a variable that is not set | is the text ` + "`undefined`" + ` | is a problem |
 `

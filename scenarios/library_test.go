@@ -40,7 +40,7 @@ func TestShipped(t *testing.T) {
 				if name != "create-and-query" && (len(s.Faults) != 1 || len(s.Faults[0].Expect) != 3) {
 					t.Errorf("got %d faults, want one with expectations for before, during and after", len(s.Faults))
 				}
-				total := s.Config.total()
+				total := s.lasts()
 				if environment == "" {
 					if total > 45*time.Second {
 						t.Errorf("it takes %v, want less than a minute with all that surrounds it", total)

@@ -50,6 +50,10 @@ func bare[T any](v T) T {
 			for i := range r.NumField() {
 				strip(r.Field(i))
 			}
+		case reflect.Pointer:
+			if !r.IsNil() {
+				strip(r.Elem())
+			}
 		case reflect.Slice:
 			for i := range r.Len() {
 				strip(r.Index(i))

@@ -229,12 +229,25 @@ func (p *parser) onlyScenario(n *yaml.Node, phase *Phase) {
 	}
 }
 
-// total returns how long the schedule is.
-func (c *Config) total() (d time.Duration) {
-	for _, ph := range c.Phases {
-		d += ph.Duration
+// tracks returns the phases of config, and those of each scenario that has its own: they are side by side.
+func (s *Script) tracks() [][]Phase {
+	tracks := [][]Phase{s.Config.Phases}
+	for i := range s.Scenarios {
+		tracks = append(tracks, s.Scenarios[i].Phases)
 	}
-	return d
+	return tracks
+}
+
+// lasts returns how long the schedule is.
+func (s *Script) lasts() (longest time.Duration) {
+	for _, track := range s.tracks() {
+		var d time.Duration
+		for _, ph := range track {
+			d += ph.Duration
+		}
+		longest = max(longest, d)
+	}
+	return longest
 }
 
 // begin returns when a phase begins.

@@ -172,7 +172,7 @@ func FuzzParse(f *testing.F) {
 // checkScript checks what every consumer of a script relies on.
 func checkScript(t *testing.T, s *Script) {
 	c := s.Config
-	if len(s.Scenarios) == 0 || len(c.Phases) == 0 || c.MaxUsers <= 0 || c.Drain < 0 || c.HTTP.Timeout <= 0 {
+	if len(s.Scenarios) == 0 || c.MaxUsers <= 0 || c.Drain < 0 || c.HTTP.Timeout <= 0 {
 		t.Fatalf("got %+v", s)
 	}
 	for _, p := range c.Phases {
@@ -180,7 +180,7 @@ func checkScript(t *testing.T, s *Script) {
 			t.Fatalf("got phase %+v", p)
 		}
 	}
-	if total := c.total(); total <= 0 || total > year {
+	if total := s.lasts(); total <= 0 || total > year {
 		t.Fatalf("got %v", total)
 	}
 	for _, sc := range s.Scenarios {
@@ -195,8 +195,8 @@ func checkScript(t *testing.T, s *Script) {
 	}
 	for i := range s.Faults {
 		f := &s.Faults[i]
-		from, to := c.span(f)
-		if f.target().IsZero() || f.Name == "" || from < 0 || from >= to || to > c.total() {
+		from, to := s.span(f)
+		if f.target().IsZero() || f.Name == "" || from < 0 || from >= to || to > s.lasts() {
 			t.Fatalf("got fault %+v", f)
 		}
 	}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"maps"
 	"math"
 
 	"gopkg.in/yaml.v3"
@@ -21,37 +22,70 @@ var scenarioSection = section[Scenario]{
 					p.note(n, "weight", "weights count as written; Artillery cuts off fractions")
 				}
 			}},
+		{"engine", optional, wordOf("http"), "what speaks to the API",
+			func(p *parser, n *yaml.Node, _ *Scenario) {
+				p.engine(n)
+			}},
+		{"phases", optional, listOf(to("phase")),
+			"phases of its own, beside those of config from the run's beginning; then it takes no part in those",
+			func(p *parser, n *yaml.Node, s *Scenario) {
+				s.Phases = p.phases(n, len(p.out.Scenarios))
+			}},
+		{"beforeScenario", optional, oneOrMore(textShape), "functions of the processor that are called before the flow",
+			func(p *parser, n *yaml.Node, s *Scenario) {
+				s.BeforeScenario = p.functions(n, "beforeScenario")
+			}},
+		{"beforeRequest", optional, oneOrMore(textShape), "functions of the processor that prepare each request",
+			func(p *parser, n *yaml.Node, s *Scenario) {
+				s.BeforeRequest = p.functions(n, "beforeRequest")
+			}},
 		{"flow", required, listOf(to("step")), "what a virtual user does, in order",
 			func(p *parser, n *yaml.Node, s *Scenario) {
-				for _, item := range p.list(n, "flow") {
-					// Lists of steps in a flow are flattened, as in Artillery: that is how steps are shared
-					// between flows with aliases.
-					for _, step := range oneOrList(item) {
-						s.Flow = append(s.Flow, p.step(step))
-					}
-				}
-				if n.Kind == yaml.SequenceNode && len(s.Flow) == 0 {
-					p.at(n, "", "flow has no steps")
-				}
+				s.Flow = p.steps(n, "flow")
+			}},
+		{"afterResponse", optional, oneOrMore(textShape), "functions of the processor that look at each answer",
+			func(p *parser, n *yaml.Node, s *Scenario) {
+				s.AfterResponse = p.functions(n, "afterResponse")
+			}},
+		{"afterScenario", optional, oneOrMore(textShape), "functions of the processor that are called after the flow, if it ended well",
+			func(p *parser, n *yaml.Node, s *Scenario) {
+				s.AfterScenario = p.functions(n, "afterScenario")
+			}},
+		{"onError", optional, oneOrMore(textShape), "functions of the processor that are called after a flow that did not end well",
+			func(p *parser, n *yaml.Node, s *Scenario) {
+				s.OnError = p.functions(n, "onError")
+			}},
+		{"tags", optional, anyShape, "have no meaning, as in Artillery",
+			func(p *parser, n *yaml.Node, _ *Scenario) {
+				p.note(n, "tags", "tags of a scenario have no meaning; results of scenarios go by name")
 			}},
 	},
-	later: []string{"engine", "beforeScenario", "afterScenario", "beforeRequest", "afterResponse",
-		"onError", "tags"},
 }
 
 func (p *parser) scenarios(n *yaml.Node, s *Script) {
 	items := p.list(n, "scenarios")
-	sum, clean := 0.0, true
+	sum, weighted, clean := 0.0, 0, true
 	for _, item := range items {
 		sc := Scenario{Pos: p.pos(item), Weight: 1}
+		p.captured = maps.Clone(p.left)
 		clean = p.clean(func() { scenarioSection.read(p, item, &sc) }) && clean
-		sum += sc.Weight
+		if w := lookup(item, "weight"); len(sc.Phases) > 0 && w != nil {
+			p.note(w, "weight beside phases", "the weight of a scenario that has phases of its own has no meaning")
+		}
+		if lookup(item, "phases") == nil {
+			sum += sc.Weight
+			weighted++
+		}
 		s.Scenarios = append(s.Scenarios, sc)
 	}
 	switch {
 	case n.Kind == yaml.SequenceNode && len(items) == 0:
 		p.at(n, "", "the list of scenarios is empty")
-	case clean && len(items) > 0 && sum == 0:
+	case clean && weighted > 0 && sum == 0:
 		p.at(n, "give one a weight of more than 0", "no scenario is ever played: all weights are 0")
+	case clean && len(items) > 0 && weighted == 0 && len(s.Config.Phases) > 0:
+		at := s.Config.Phases[0]
+		p.at(p.there(at.Pos), "remove the phases of config, or those of a scenario",
+			"no scenario plays in the phases of config: all of them have phases of their own")
 	}
 }

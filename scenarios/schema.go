@@ -12,7 +12,8 @@ var pages = []page{&scriptSection, &configSection, &awsSection, &sandboxSection,
 	&tlsSection, &payloadSection, &csvSection,
 	&sigV4Section, &tracingSection, &pausesSection, &enginesSection,
 	&pluginsSection, &expectPluginSection, &endpointsSection, &fakeDataSection, &apdexSection,
-	&classifySection, &ensureSection, &conditionSection, &scenarioSection, &stepSection, &requestSection, &expectSection,
+	&classifySection, &ensureSection, &conditionSection, &scenarioSection, &beforeSection, &afterSection,
+	&stepSection, &loopSection, &parallelSection, &requestSection, &partSection, &authSection, &captureSection, &matchSection, &expectSection,
 	&faultSection, &atSection, &expectationsSection, &expectationSection}
 
 // anchor is a section's name as part of an address.
@@ -59,8 +60,10 @@ func sectionSchema(s page) map[string]any {
 	}
 	switch s.title() {
 	case stepSection.name:
+		// A list of steps stands for them, but not one of lists.
 		out["minProperties"], out["maxProperties"] = 1, 1
-		return map[string]any{"anyOf": []any{out, map[string]any{"type": "array", "items": out}}}
+		one := []any{out, to(loopSection.name).schema, to(parallelSection.name).schema}
+		return map[string]any{"anyOf": append(one, map[string]any{"type": "array", "items": map[string]any{"anyOf": one}})}
 	case expectSection.name:
 		return map[string]any{"anyOf": []any{out, map[string]any{"type": "array", "items": out}}}
 	}

@@ -38,7 +38,7 @@ type Script struct {
 	Faults    []Fault
 	Notes     []Note // what we do saner than Artillery; to be printed once
 
-	sources []source
+	inputs []input
 }
 
 // A Note tells the user of an Artillery script that we do something else, and what.

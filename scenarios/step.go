@@ -1,10 +1,7 @@
 package scenarios
 
 import (
-	"fmt"
 	"math"
-	"net/textproto"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,9 +13,8 @@ var methods = []string{"get", "post", "put", "patch", "delete", "head", "options
 
 var stepSection = section[Step]{
 	name:  "step",
-	about: "One entry of a flow. It has exactly one key.",
+	about: "One entry of a flow. It has exactly one key, but for a [loop](#loop) and a [parallel](#parallel).",
 	keys:  append(requestKeys(), otherSteps...),
-	later: []string{"loop", "parallel"},
 }
 
 func requestKeys() (keys []key[Step]) {
@@ -33,19 +29,11 @@ func requestKeys() (keys []key[Step]) {
 }
 
 var otherSteps = []key[Step]{
-	{"think", optional, durationShape, "pauses", func(p *parser, n *yaml.Node, s *Step) {
-		s.Kind = Think
-		var ok bool
-		if s.Pause, ok = p.duration(n, "think"); !ok {
-			return
-		}
-		if text, _ := p.text(n, "think"); strings.Contains(text, ".") {
-			if f, isNumber := parseNumber(text); isNumber && f != math.Trunc(f) {
-				p.note(n, "think", "think: %s is %s; Artillery takes fractions for milliseconds", text,
-					words(s.Pause))
-			}
-		}
-	}},
+	{"think", optional, durationShape, "pauses; `config.http.defaults.think.jitter` varies it",
+		func(p *parser, n *yaml.Node, s *Step) {
+			s.Kind = Think
+			p.think(n, s)
+		}},
 	{"log", optional, templateShape, "prints a line", func(p *parser, n *yaml.Node, s *Step) {
 		s.Kind = Log
 		s.Text, _ = p.template(n, "log")
@@ -53,12 +41,57 @@ var otherSteps = []key[Step]{
 	{"function", optional, textShape, "calls a function of the processor",
 		func(p *parser, n *yaml.Node, s *Step) {
 			s.Kind = Function
-			s.Func = p.name(n, "function")
-			if !p.processor {
-				p.at(n, "name its file in config.processor",
-					"the function %s has no processor to be in", quote(s.Func))
-			}
+			s.Func = p.function(n, "function").Name
 		}},
+	{"loop", optional, listOf(to("step")), "steps over and over; see [loop](#loop) for the keys beside it",
+		func(*parser, *yaml.Node, *Step) {
+			// A mapping with this key is a section of its own.
+		}},
+	{"parallel", optional, listOf(to("step")), "steps side by side; see [parallel](#parallel) for the key beside it",
+		func(*parser, *yaml.Node, *Step) {
+			// A mapping with this key is a section of its own.
+		}},
+}
+
+// think reads a pause. If its holes stand for something in config.variables, it is known now.
+func (p *parser) think(n *yaml.Node, s *Step) {
+	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "{{") && !p.isConstant(n.Value) {
+		s.PauseText, _ = p.template(n, "think")
+		return
+	}
+	var ok bool
+	if s.Pause, ok = p.duration(n, "think"); !ok {
+		return
+	}
+	if text, _ := p.text(n, "think"); strings.Contains(text, ".") {
+		if f, isNumber := parseNumber(text); isNumber && f != math.Trunc(f) {
+			p.note(n, "think", "think: %s is %s; Artillery takes fractions for milliseconds", text,
+				words(s.Pause))
+		}
+	}
+}
+
+// isConstant reports whether all holes of text stand for one value of config.variables.
+func (p *parser) isConstant(text string) bool {
+	_, holes := cut(text)
+	return !slices.ContainsFunc(holes, func(h hole) bool {
+		v := p.variables[h.part.Var]
+		return h.part.Call != "" || h.part.Var != "" && h.part.Var != "$environment" && (v == nil || len(v.Values) != 1)
+	})
+}
+
+// steps reads a list of steps. Lists in it are flattened, as in Artillery: that is how steps are shared
+// between flows with aliases.
+func (p *parser) steps(n *yaml.Node, what string) (steps []Step) {
+	for _, item := range p.list(n, what) {
+		for _, step := range oneOrList(item) {
+			steps = append(steps, p.step(step))
+		}
+	}
+	if n.Kind == yaml.SequenceNode && len(steps) == 0 {
+		p.at(n, "", "%s has no steps", what)
+	}
+	return steps
 }
 
 func (p *parser) step(n *yaml.Node) Step {
@@ -72,17 +105,21 @@ func (p *parser) step(n *yaml.Node) Step {
 		p.at(n, "write one of: "+enumerate(stepNames(), "or"), "a step must have one key")
 		return s
 	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if contains(stepSection.later, n.Content[i].Value) {
-			// Whatever stands beside it (count, over) belongs to it.
-			n = &yaml.Node{Kind: n.Kind, Content: n.Content[i : i+2], Line: n.Line, Column: n.Column}
-			break
-		}
+	switch {
+	case lookup(n, "loop") != nil:
+		p.loop(n, &s)
+		return s
+	case lookup(n, "parallel") != nil:
+		p.parallel(n, &s)
+		return s
 	}
 	if len(n.Content) > 2 {
 		first, second := n.Content[0], n.Content[2]
 		hint := `begin each step with "- "`
-		if isNull(n.Content[1]) || contains(requestNames(), second.Value) {
+		switch {
+		case second.Value == "jitter":
+			hint = "jitter is written in config.http.defaults.think"
+		case isNull(n.Content[1]) || contains(requestNames(), second.Value):
 			hint = "indent what belongs to " + quote(first.Value) + " below it"
 		}
 		p.at(second, hint, "a step has one key, and this one has %s and %s",
@@ -99,116 +136,4 @@ func stepNames() []string {
 		names = append(names, k.name)
 	}
 	return names
-}
-
-func requestNames() (names []string) {
-	for _, k := range requestSection.keys {
-		names = append(names, k.name)
-	}
-	return names
-}
-
-var requestSection = section[Step]{
-	name:  "request",
-	about: "One HTTP exchange.",
-	keys: []key[Step]{
-		{"url", required, templateShape, "a path below config.target, or a whole URL",
-			func(p *parser, n *yaml.Node, s *Step) {
-				var ok bool
-				if s.URL, ok = p.template(n, "url"); !ok {
-					return
-				}
-				if u := s.URL.Source; !strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "http://") &&
-					!strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "{{") {
-					p.at(n, fmt.Sprintf("write %s", quote("/"+u)),
-						`url must begin with "/", "http://" or "https://", and %s does not`, quote(u))
-				}
-				for _, part := range s.URL.Parts {
-					if strings.ContainsAny(part.Text, " \t\r\n") {
-						p.at(n, "write %20 for a blank", "url must not contain blanks")
-						break
-					}
-				}
-			}},
-		{"name", optional, textShape, "for reports; method and URL as written unless told",
-			func(p *parser, n *yaml.Node, s *Step) {
-				s.Name = p.name(n, "name")
-			}},
-		{"headers", optional, mapOf("names", templateShape), "headers of this request",
-			func(p *parser, n *yaml.Node, s *Step) {
-				s.Headers = p.headers(n)
-			}},
-		{"json", optional, anyShape, "the body as a JSON value; its texts may have `{{ holes }}`, and a text that is one hole " +
-			"keeps the hole's type",
-			func(p *parser, n *yaml.Node, s *Step) {
-				s.Body, s.HasBody = p.jsonBody(n), true
-			}},
-		{"body", optional, templateShape, "the body as text",
-			func(p *parser, n *yaml.Node, s *Step) {
-				if n.Kind != yaml.ScalarNode {
-					p.at(n, `write "json" for a JSON value`, "body must be a text, not %s", kind(n))
-					return
-				}
-				s.Body, s.HasBody = Template{}, true
-				s.Body, _ = p.template(n, "body")
-			}},
-		{"expect", optional, to("expect"), "what must hold for the answer; any 2xx or 3xx unless told",
-			func(p *parser, n *yaml.Node, s *Step) {
-				p.expect(n, &s.Expect)
-			}},
-	},
-	later: []string{"capture", "match", "form", "formData", "qs", "cookie", "auth", "followRedirect",
-		"gzip",
-		"setContentLengthHeader", "beforeRequest", "afterResponse", "ifTrue", "probability"},
-}
-
-func (p *parser) request(n *yaml.Node, s *Step) {
-	given := requestSection.read(p, n, s)
-	if given.has("json") && given.has("body") {
-		p.exclude(given, "json", "body", "request")
-	}
-	if s.Name == "" {
-		s.Name = s.Method + " " + s.URL.Source
-	}
-	const contentType = "Content-Type"
-	typed := func(h Header) bool { return h.Name == contentType }
-	if given.has("json") && !slices.ContainsFunc(s.Headers,
-		typed) && !slices.ContainsFunc(p.out.Config.HTTP.Headers, typed) {
-		pos := p.pos(given["json"])
-		s.Headers = append(s.Headers, Header{Pos: pos, Name: contentType,
-			Value: Template{Pos: pos, Source: "application/json",
-				Parts: []Part{{Text: "application/json"}}}})
-	}
-}
-
-var headerForm = regexp.MustCompile("^[0-9A-Za-z!#$%&'*+.^_`|~-]+$")
-
-// headers reads a mapping of headers.
-func (p *parser) headers(n *yaml.Node) (headers []Header) {
-	if n.Kind != yaml.MappingNode {
-		p.at(n, "", "headers must be a mapping from names to values, not %s", kind(n))
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		if !headerForm.MatchString(k.Value) {
-			p.at(k, "", "%s cannot be the name of a header", quote(k.Value))
-			continue
-		}
-		h := Header{Pos: p.pos(k), Name: textproto.CanonicalMIMEHeaderKey(k.Value)}
-		h.Value, _ = p.template(v, "a header")
-		for _, part := range h.Value.Parts {
-			if strings.ContainsAny(part.Text, "\r\n\x00") {
-				p.at(v, "", "a header must be one line")
-				break
-			}
-		}
-		if j := slices.IndexFunc(headers, func(o Header) bool { return o.Name == h.Name }); j >= 0 {
-			p.at(k, "capitals make no difference in headers",
-				"the header %s is set twice, first on line %d", quote(h.Name), headers[j].Line)
-			continue
-		}
-		headers = append(headers, h)
-	}
-	return headers
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -133,11 +134,44 @@ func (p *parser) filled(n *yaml.Node, text string) (string, any) {
 		if parts[0].Call == "$randomNumber" {
 			return s, typed(s)
 		}
-		if v := p.variables[parts[0].Var]; v != nil {
+		root, path, dotted := strings.Cut(parts[0].Var, ".")
+		if v := p.variables[root]; v != nil && !dotted {
 			return s, v.Typed[0]
+		} else if v != nil {
+			x, _ := partOf(v.Typed[0], path)
+			return s, x
 		}
 	}
 	return s, s
+}
+
+// partOf returns what stands at a dotted path in a value.
+func partOf(x any, path string) (any, bool) {
+	for _, name := range strings.Split(path, ".") {
+		ok := false
+		switch v := x.(type) {
+		case map[string]any:
+			x, ok = v[name]
+		case []any:
+			i, err := strconv.Atoi(name)
+			if ok = err == nil && i >= 0 && i < len(v); ok {
+				x = v[i]
+			}
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	return x, true
+}
+
+// textOf returns a value as text: JSON, but for texts.
+func textOf(x any) string {
+	if s, ok := x.(string); ok {
+		return s
+	}
+	b, _ := json.Marshal(x) // what JSON does not have was a problem where it was written
+	return string(b)
 }
 
 // typed returns what YAML makes of a text without quotes.

@@ -14,6 +14,10 @@ func TestVariablesWithHoles(t *testing.T) {
     same: "{{ five }}"
     given: "{{ rate }}"
     rate: 1
+    api: {hosts: [{name: one, port: 81}, two], on: true}
+    second: "{{ api.hosts.1 }}"
+    ports: "{{ api.hosts.0.port }}"
+    all: "x{{ api.on }}{{ api.hosts[0] }}"
     users: [{name: "{{ host }}", ids: [1, "{{ five }}", "n{{ five }}"]}, "{{ $env.PORT }}"]
 scenarios: [{flow: [get: {url: /}]}]
 `
@@ -26,6 +30,11 @@ scenarios: [{flow: [get: {url: /}]}]
 		{Name: "same", Values: []string{"5"}, Typed: []any{int64(5)}},
 		{Name: "given", Values: []string{"2.5"}, Typed: []any{2.5}},
 		{Name: "rate", Values: []string{"2.5"}, Typed: []any{2.5}},
+		{Name: "api", Values: []string{`{"hosts":[{"name":"one","port":81},"two"],"on":true}`},
+			Typed: []any{map[string]any{"hosts": []any{map[string]any{"name": "one", "port": int64(81)}, "two"}, "on": true}}},
+		{Name: "second", Values: []string{"two"}, Typed: []any{"two"}},
+		{Name: "ports", Values: []string{"81"}, Typed: []any{int64(81)}},
+		{Name: "all", Values: []string{`xtrue{"name":"one","port":81}`}, Typed: []any{`xtrue{"name":"one","port":81}`}},
 		{Name: "users", Values: []string{`{"ids":[1,5,"n5"],"name":"api"}`, "8080"},
 			Typed: []any{map[string]any{"name": "api", "ids": []any{int64(1), int64(5), "n5"}}, "8080"}},
 		{Name: "host", Values: []string{"api"}, Typed: []any{"api"}},
@@ -35,20 +44,29 @@ scenarios: [{flow: [get: {url: /}]}]
 func TestVariablesWithWrongHoles(t *testing.T) {
 	got := explained(t, "x.yaml", `config:
   target: http://h
-  variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]]}
+  variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]], e: {f: [1]}, g: "{{ e.f.1 }}{{ e.f.x }}{{ e.h }}"}
 scenarios: [{flow: [get: {url: /}]}]
 `, Options{})
 	want := `x.yaml:3:22: unknown variable "b"
-    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]]}
+    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]], e: {f: [1]}, g: "{{ e.f.1 }}{{ e.f.x }}{{ e.h }}"}
       |                      ^
       = known: $environment
 x.yaml:3:43: functions can be called in flows only, and "$sequence" is one
-    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]]}
+    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]], e: {f: [1]}, g: "{{ e.f.1 }}{{ e.f.x }}{{ e.h }}"}
       |                                           ^^^^^^^^^
 x.yaml:3:71: a list holds a number that JSON does not have
-    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]]}
+    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]], e: {f: [1]}, g: "{{ e.f.1 }}{{ e.f.x }}{{ e.h }}"}
       |                                                                       ^^^^^
       = put it in quotes if it is a text
+x.yaml:3:100: the variable "e" has no "f.1"
+    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]], e: {f: [1]}, g: "{{ e.f.1 }}{{ e.f.x }}{{ e.h }}"}
+      |                                                                                                    ^^^^^
+x.yaml:3:111: the variable "e" has no "f.x"
+    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]], e: {f: [1]}, g: "{{ e.f.1 }}{{ e.f.x }}{{ e.h }}"}
+      |                                                                                                               ^^^^^
+x.yaml:3:122: the variable "e" has no "h"
+    3 |   variables: {a: "{{ b }}", b: 1, c: ["{{ $sequence() }}"], d: [.inf, [.nan]], e: {f: [1]}, g: "{{ e.f.1 }}{{ e.f.x }}{{ e.h }}"}
+      |                                                                                                                          ^^^
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
