@@ -272,7 +272,7 @@ func (p *parser) compile(n *yaml.Node, text string, calls bool, known resolver) 
 			p.at(place, h.hint, "%s", h.err)
 		case h.part.Call != "" && !calls && byLot(h.part.Call):
 			p.call(place, &parts[i], known)
-			parts[i] = Part{Text: p.draw(parts[i].Call, parts[i].Args)}
+			parts[i] = Part{Text: p.draw(h.part.Call, parts[i].Args)}
 		case h.part.Call != "" && !calls:
 			p.at(place, "", "functions can be called in flows only, and %s is one", quote(h.part.Call))
 		case h.part.Call != "":
@@ -390,13 +390,22 @@ func (p *parser) constant(name string) (fill *string, msg, hint string) {
 	case v == nil:
 		msg, hint = p.unknown(name, append(p.variableNames(""), "$environment"))
 		return nil, msg, hint
-	case dotted:
-		return nil, fmt.Sprintf("the variable %s is one value and has no %s", quote(root),
-			quote(rest)), ""
 	case len(v.Values) > 1:
 		return nil, fmt.Sprintf("the variable %s has a list of values, one for each virtual user",
 				quote(root)),
 			"here it must have one value"
+	case dotted:
+		x, ok := partOf(v.Typed[0], rest)
+		if !ok {
+			what := "is one value and has"
+			switch v.Typed[0].(type) {
+			case map[string]any, []any:
+				what = "has"
+			}
+			return nil, fmt.Sprintf("the variable %s %s no %s", quote(root), what, quote(rest)), ""
+		}
+		text := textOf(x)
+		return &text, "", ""
 	}
 	return &v.Values[0], "", ""
 }

@@ -54,7 +54,7 @@ func Parse(file string, src []byte, o Options) (*Script, error) {
 	for _, name := range p.otherEnvironments {
 		q := newParser(file, src, o)
 		q.o.Environment, q.aside = name, true
-		q.sources, q.lines, q.overrides = p.sources, p.lines, p.overrides
+		q.inputs, q.lines, q.overrides = p.inputs, p.lines, p.overrides
 		q.script(root)
 		if q.unset {
 			continue
@@ -85,8 +85,8 @@ const environmentsChecked = 50
 // A parser reads one script in one environment.
 type parser struct {
 	file     string
-	sources  []source
-	lines    []string // of all sources
+	inputs   []input
+	lines    []string // of all inputs
 	o        Options
 	out      *Script
 	problems []*Problem
@@ -103,9 +103,9 @@ type parser struct {
 	used              map[string]bool // variables some template has a hole for
 	hasConfig         bool            // without one, what it would say is not known to be missing
 	poisson           bool            // config.mode
-	phasesMissing     *yaml.Node      // config, if it has none
 	processor         bool            // functions may set variables nobody can know now
 	later             []func()        // checks that need the whole script
+	ownPhases         bool            // all scenarios have phases of their own
 
 	// Of the flow that is read. While config is read, captured has what any flow captures.
 	loops    scopes          // around the present step
@@ -117,7 +117,7 @@ func newParser(file string, src []byte, o Options) *parser {
 	name := path.Base(filepath.ToSlash(file))
 	return &parser{
 		file: file, o: o,
-		sources: []source{{name: file, text: src}}, lines: splitLines(src),
+		inputs: []input{{name: file, text: src}}, lines: splitLines(src),
 		out:      &Script{File: file, Name: strings.TrimSuffix(name, path.Ext(name)), Source: src},
 		reported: map[Problem]bool{}, noted: map[string]bool{},
 		variables: map[string]*Variable{}, used: map[string]bool{},
@@ -169,7 +169,6 @@ func (p *parser) note(n *yaml.Node, subject, format string, args ...any) {
 
 // script reads the whole file.
 func (p *parser) script(root *yaml.Node) {
-	capturedIn(root, p.captured)
 	if i := indexOf(root, "config"); i >= 0 {
 		p.hasConfig = true
 		merged := *root
@@ -178,6 +177,11 @@ func (p *parser) script(root *yaml.Node) {
 		root = &merged
 	}
 	root = p.override(root)
+	capturedIn(root, p.captured)
+	if list := lookup(root, "scenarios"); list != nil && list.Kind == yaml.SequenceNode {
+		p.ownPhases = len(list.Content) > 0 &&
+			!slices.ContainsFunc(list.Content, func(n *yaml.Node) bool { return lookup(n, "phases") == nil })
+	}
 	if i := indexOf(root, "config"); i >= 0 {
 		p.readVariables(root.Content[i+1])
 		p.processor = lookup(root.Content[i+1], "processor") != nil
@@ -214,7 +218,6 @@ var scriptSection = section[Script]{
 		{"scenarios", required, listOf(to("scenario")), "what virtual users do",
 			func(p *parser, n *yaml.Node, s *Script) {
 				p.scenarios(n, s)
-				p.defaultPhases()
 			}},
 		{"after", optional, to("after"), "a flow that is played once after the load",
 			func(p *parser, n *yaml.Node, s *Script) {

@@ -37,19 +37,19 @@ func (p *Problem) Error() string {
 // Problems is the error of Parse and Load: everything that is wrong with a script, in the order of
 // the file. No script comes with it.
 type Problems struct {
-	List    []*Problem // at least one
-	sources []source
+	List   []*Problem // at least one
+	inputs []input
 }
 
 // Problems returns the error for a script that parses but cannot work: list, sorted, with the script's
 // lines to show. It is for packages that compile scripts further. list must not be empty.
 func (s *Script) Problems(list []*Problem) *Problems {
 	sortProblems(list)
-	sources := s.sources
-	if sources == nil { // it was not parsed
-		sources = []source{{name: s.File, text: s.Source}}
+	inputs := s.inputs
+	if inputs == nil { // it was not parsed
+		inputs = []input{{name: s.File, text: s.Source}}
 	}
-	return &Problems{List: list, sources: sources}
+	return &Problems{List: list, inputs: inputs}
 }
 
 // Error returns one line for each problem, for at most 20 of them.
@@ -71,14 +71,14 @@ func (p *Problems) Error() string {
 // wrong, and a hint. At most 20 are shown. It ends with a newline.
 func (p *Problems) Explain() string {
 	var b strings.Builder
-	sources := map[string][]string{}
-	for _, s := range p.sources {
-		sources[s.name] = splitLines(s.text)
+	inputs := map[string][]string{}
+	for _, s := range p.inputs {
+		inputs[s.name] = splitLines(s.text)
 	}
 	for _, q := range p.List[:min(shown, len(p.List))] {
 		b.WriteString(q.Error())
 		b.WriteByte('\n')
-		if lines := sources[q.File]; q.Line >= 1 && q.Line <= len(lines) {
+		if lines := inputs[q.File]; q.Line >= 1 && q.Line <= len(lines) {
 			text, mark := underline(printable(lines[q.Line-1]), q.Col, q.word)
 			fmt.Fprintf(&b, "%5d | %s\n", q.Line, text)
 			fmt.Fprintf(&b, "      | %s\n", mark)

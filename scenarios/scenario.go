@@ -85,7 +85,7 @@ func (p *parser) scenarios(n *yaml.Node, s *Script) {
 		p.at(n, "give one a weight of more than 0", "no scenario is ever played: all weights are 0")
 	case clean && len(items) > 0 && weighted == 0 && len(s.Config.Phases) > 0:
 		at := s.Config.Phases[0]
-		p.at(&yaml.Node{Line: at.Line, Column: at.Col}, "remove the phases of config, or those of a scenario",
+		p.at(p.there(at.Pos), "remove the phases of config, or those of a scenario",
 			"no scenario plays in the phases of config: all of them have phases of their own")
 	}
 }

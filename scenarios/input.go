@@ -9,17 +9,17 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A source is one of the texts a script is made of. Lines are counted on through all of them while the script
-// is read, so that a value knows its source by its line.
-type source struct {
+// An input is one of the texts a script is made of. Lines are counted on through all of them while the script
+// is read, so that a value knows its input by its line.
+type input struct {
 	name  string
 	text  []byte
-	above int // lines of the sources before it
+	above int // lines of the inputs before it
 }
 
-// place returns the source that has a line, counted through all of them, and which of its own lines it is.
+// place returns the input that has a line, counted through all of them, and which of its own lines it is.
 func (p *parser) place(line int) (file string, own int) {
-	for _, s := range slices.Backward(p.sources) {
+	for _, s := range slices.Backward(p.inputs) {
 		if line > s.above {
 			return s.name, line - s.above
 		}
@@ -29,7 +29,7 @@ func (p *parser) place(line int) (file string, own int) {
 
 // there returns something at a place, to report a problem with.
 func (p *parser) there(at Pos) *yaml.Node {
-	for _, s := range p.sources {
+	for _, s := range p.inputs {
 		if s.name == at.File {
 			return &yaml.Node{Line: s.above + at.Line, Column: at.Col}
 		}
@@ -49,13 +49,13 @@ func (p *parser) line(n *yaml.Node) string {
 // refuse returns the error for what was found.
 func (p *parser) refuse(found []*Problem) error {
 	sortProblems(found)
-	return &Problems{List: found, sources: p.sources}
+	return &Problems{List: found, inputs: p.inputs}
 }
 
 // merged returns the script with everything the command line names merged over it, and nil if one of the texts
 // cannot be read, which has then been said.
 func (p *parser) merged() *yaml.Node {
-	root := p.tree(p.sources[0].text)
+	root := p.tree(p.inputs[0].text)
 	for _, t := range p.o.Over {
 		over := p.another(t.File, t.Text)
 		if root == nil || over == nil {
@@ -74,7 +74,7 @@ func (p *parser) merged() *yaml.Node {
 		}
 		p.overrides = over
 	}
-	p.out.sources = p.sources
+	p.out.inputs = p.inputs
 	if p.o.Overrides != "" && p.overrides == nil {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (p *parser) another(name string, text []byte) *yaml.Node {
 		p.add(x)
 	}
 	above := len(p.lines)
-	p.sources = append(p.sources, source{name, text, above})
+	p.inputs = append(p.inputs, input{name, text, above})
 	p.lines = append(slices.Clip(p.lines), q.lines...)
 	shift(root, above, map[*yaml.Node]bool{})
 	return root
