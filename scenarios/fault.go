@@ -11,26 +11,69 @@ import (
 	"loadkms/result"
 )
 
-// An action's entry in the catalog: what it breaks, and whether it needs another key.
+// An action's entry in the catalog: what it breaks, and which keys say more about that.
 type catalogEntry struct {
-	do     Action
-	target string // the key that names what it breaks
-	to     bool   // whether "to" names another key
-	doc    string
+	do      Action
+	target  string   // the key that names what it breaks
+	changes string   // what of the target it changes: two actions that change the same do not overlap
+	needs   []string // further keys it cannot do without
+	may     []string // and those it can
+	doc     string   // one line
+	more    string   // a paragraph for the page of the language
 }
+
+// keys returns every key that belongs to the action alone.
+func (c *catalogEntry) keys() []string { return slices.Concat([]string{c.target}, c.needs, c.may) }
 
 var catalog = []catalogEntry{
-	{RotateAlias, "alias", true, "points the alias to the key `to`; restored by pointing it back"},
-	{UpdateLedgerKey, "ledger", true, "gives the QLDB ledger the key `to`; restored by giving it the key it had"},
-	{DisableKey, "key", false, "disables the key; restored by enabling it"},
+	{
+		do: RotateAlias, target: "alias", changes: "target", needs: []string{"to"},
+		doc: "points the alias to the key `to`; restored by pointing it back",
+		more: "The new key must be of the same kind as the old one. A system that looked the alias up once does not follow it, " +
+			"which is what such a run finds out.",
+	},
+	{
+		do: UpdateLedgerKey, target: "ledger", changes: "key", needs: []string{"to"},
+		doc: "gives the QLDB ledger the key `to`; restored by giving it the key it had",
+		more: "A key that the users of the ledger may not use is fine, too. Until the ledger is at rest under its own key again, " +
+			"it does not count as restored.",
+	},
+	{
+		do: DisableKey, target: "key", changes: "state",
+		doc:  "disables the key; restored by enabling it",
+		more: "The key must be `Enabled`.",
+	},
+	{
+		do: DenyKey, target: "key", changes: "policy", needs: []string{"role"}, may: []string{"mode"},
+		doc: "changes the key's policy so that `role` may not use the key; restored by putting the policy back, byte for byte",
+		more: "With `mode: deny`, the default, a statement that denies the role everything is added. With `mode: remove` the role is taken " +
+			"out of the statements that allow it something, so that it is refused for want of a permission. The account's root, " +
+			"and whoever runs loadkms, is never denied. A policy that somebody else has changed meanwhile is left alone.",
+	},
 }
 
-var actionsLater = []string{"deny-key", "revoke-grant", "schedule-key-deletion", "delete-key-material",
+var actionsLater = []string{"revoke-grant", "schedule-key-deletion", "delete-key-material",
 	"disconnect-key-store", "rotate-key", "run"}
+
+// purposes say what the keys are for that belong to some actions only.
+var purposes = map[string]string{
+	"key": "what to break", "alias": "what to break", "ledger": "what to break",
+	"to": "the other key", "role": "whom to deny the key",
+}
 
 func actionNames() (names []string) {
 	for _, c := range catalog {
 		names = append(names, string(c.do))
+	}
+	return names
+}
+
+// actionKeys returns every key that belongs to some actions only, in the order of the section.
+func actionKeys() (names []string) {
+	for _, k := range faultSection.rows() {
+		if slices.ContainsFunc(catalog, func(c catalogEntry) bool { return contains(c.keys(), k.name) }) {
+			names = append(names, k.name)
+		}
 	}
 	return names
 }
@@ -94,6 +137,16 @@ var faultSection = section[faultDraft]{
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				d.To = p.target(n, "to")
 			}},
+		{"role", optional, templateShape, "whom to deny the key: a role's name or ARN",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Role = p.target(n, "role")
+			}},
+		{"mode", optional, wordOf(modes...), "how to deny it: by a statement that denies (the default), or by removing what allows",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				if s, ok := p.word(n, "mode", modes); ok {
+					d.Mode = Denial(s)
+				}
+			}},
 		{"at", required, either(durationShape, to("at")),
 			"when: a duration since the run began, or a phase",
 			func(p *parser, n *yaml.Node, d *faultDraft) {
@@ -110,8 +163,10 @@ var faultSection = section[faultDraft]{
 				expectationsSection.read(p, n, &d.Expect)
 			}},
 	},
-	later: []string{"oneWay", "undo", "command", "material", "role"},
+	later: []string{"oneWay", "undo", "command", "material"},
 }
+
+var modes = []string{string(ByDeny), string(ByRemoval)}
 
 var atSection = section[When]{
 	name:  "at",
@@ -202,36 +257,50 @@ func (p *parser) fault(n *yaml.Node, s *Script) {
 // suits checks that a fault has the keys its action wants, and no others.
 func (p *parser) suits(n *yaml.Node, given set, c *catalogEntry) {
 	wrongTarget := false
-	for _, name := range []string{"key", "alias", "ledger", "to"} {
+	for _, name := range actionKeys() {
 		k := given[name]
-		switch wanted := name == c.target || name == "to" && c.to; {
-		case wanted || k == nil:
-		case name == "to":
-			p.at(k, fmt.Sprintf("it belongs to %s", enumerate(wanting("to"), "and")), "%s has no %q",
-				c.do, name)
-		default:
-			wrongTarget = true
-			p.at(k, fmt.Sprintf("%s breaks %q; %q belongs to %s", c.do, c.target, name,
-				enumerate(wanting(name), "and")),
-				"%s has no %q", c.do, name)
+		if k == nil || contains(c.keys(), name) {
+			continue
 		}
+		hint := fmt.Sprintf("it belongs to %s", enumerate(wanting(name), "and"))
+		if targets(name) {
+			wrongTarget = true
+			hint = fmt.Sprintf("%s breaks %q; %q belongs to %s", c.do, c.target, name, enumerate(wanting(name), "and"))
+		}
+		p.at(k, hint, "%s has no %q", c.do, name)
 	}
 	if !given.has(c.target) && !wrongTarget {
-		p.at(n, "", "%s needs %q: what to break", c.do, c.target)
+		p.at(n, "", "%s needs %q: %s", c.do, c.target, purposes[c.target])
 	}
-	if c.to && !given.has("to") {
-		p.at(n, "", `%s needs "to": the other key`, c.do)
+	for _, name := range c.needs {
+		if !given.has(name) {
+			p.at(n, "", "%s needs %q: %s", c.do, name, purposes[name])
+		}
 	}
 }
 
 // wanting returns the actions that have a key.
 func wanting(name string) (actions []string) {
 	for _, c := range catalog {
-		if c.target == name || name == "to" && c.to {
+		if contains(c.keys(), name) {
 			actions = append(actions, string(c.do))
 		}
 	}
 	return actions
+}
+
+// targets reports whether a key names what some action breaks.
+func targets(name string) bool {
+	return slices.ContainsFunc(catalog, func(c catalogEntry) bool { return c.target == name })
+}
+
+// changes returns what of its target an action changes.
+func (a Action) changes() string {
+	i := slices.IndexFunc(catalog, func(c catalogEntry) bool { return c.do == a })
+	if i < 0 {
+		return ""
+	}
+	return catalog[i].changes
 }
 
 // target returns what the fault changes.
@@ -294,7 +363,7 @@ func (p *parser) fits(i int, d *faultDraft) {
 	}
 	for j := range p.out.Faults[:i] {
 		o := &p.out.Faults[j]
-		if o.Do != f.Do || filled(o.target()) != filled(f.target()) || o.target().IsZero() {
+		if o.Do.changes() != f.Do.changes() || filled(o.target()) != filled(f.target()) || o.target().IsZero() {
 			continue
 		}
 		if oFrom, oTo := c.span(o); from < oTo && oFrom < to {

@@ -387,6 +387,16 @@ const (
 	RotateAlias     Action = "rotate-alias"
 	UpdateLedgerKey Action = "update-ledger-key"
 	DisableKey      Action = "disable-key"
+	DenyKey         Action = "deny-key"
+)
+
+// A Denial says how deny-key denies.
+type Denial string
+
+// The modes.
+const (
+	ByDeny    Denial = "deny"   // by a statement that denies; the default
+	ByRemoval Denial = "remove" // by removing the role from the statements that allow it something
 )
 
 // A Fault is one thing to break on purpose, for a while.
@@ -394,10 +404,12 @@ type Fault struct {
 	Pos
 	Name   string // default: action and target as written
 	Do     Action
-	Key    Template // disable-key
+	Key    Template // disable-key, deny-key
 	Alias  Template // rotate-alias
 	Ledger Template // update-ledger-key
 	To     Template // the other key, of rotate-alias and update-ledger-key
+	Role   Template // whom deny-key denies
+	Mode   Denial   // of deny-key; "" means ByDeny
 	At     When
 	For    time.Duration // 0 means until the run ends
 	Expect []Expectation // at most one per scope, in the order before, during, after

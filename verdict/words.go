@@ -97,6 +97,7 @@ func stepLabel(run *result.Run, step int) string {
 var happenings = map[scenarios.Action]struct{ subject, broken, restored string }{
 	scenarios.RotateAlias:     {"the alias", "was moved", "was moved back"},
 	scenarios.UpdateLedgerKey: {"the ledger's key", "was changed", "was changed back"},
+	scenarios.DenyKey:         {"the key", "was denied", "was allowed again"},
 	scenarios.DisableKey:      {"the key", "was disabled", "was enabled again"},
 }
 

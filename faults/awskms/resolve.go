@@ -24,12 +24,14 @@ type spec struct {
 	Account   string           `json:"account"`
 	Region    string           `json:"region"`
 	Endpoints endpoints        `json:"endpoints"`
-	Key       string           `json:"key,omitempty"`    // ARN; disable-key
+	Key       string           `json:"key,omitempty"`    // ARN; of every action on a key
 	Alias     string           `json:"alias,omitempty"`  // name and
 	AliasARN  string           `json:"arn,omitempty"`    // ARN; rotate-alias
 	Ledger    string           `json:"ledger,omitempty"` // name and
 	LedgerARN string           `json:"larn,omitempty"`   // ARN; update-ledger-key
 	To        string           `json:"to,omitempty"`     // what Break sets: a key's id for an alias, its ARN for a ledger
+	Role      string           `json:"role,omitempty"`   // ARN and
+	Mode      scenarios.Denial `json:"mode,omitempty"`   // how; deny-key
 	Watch     string           `json:"watch,omitempty"`  // the ledger to be a witness of
 }
 
@@ -41,6 +43,8 @@ func (c *Cloud) Resolve(ctx context.Context, f *scenarios.Fault) (faults.Target,
 	switch f.Do {
 	case scenarios.DisableKey:
 		err = c.resolveDisableKey(ctx, f, &s)
+	case scenarios.DenyKey:
+		err = c.resolveDenyKey(ctx, f, &s)
 	case scenarios.RotateAlias:
 		err = c.resolveRotateAlias(ctx, f, &s)
 	case scenarios.UpdateLedgerKey:
@@ -93,6 +97,8 @@ func (c *Cloud) target(s spec) (faults.Target, error) {
 	switch s.Action {
 	case scenarios.DisableKey:
 		t, complete = &disableKey{c, s}, s.Key != ""
+	case scenarios.DenyKey:
+		t, complete = &denyKey{cloud: c, spec: s}, s.Key != "" && s.Role != "" && s.Mode != ""
 	case scenarios.RotateAlias:
 		t, complete = &rotateAlias{c, s}, s.Alias != "" && s.AliasARN != "" && s.To != ""
 	case scenarios.UpdateLedgerKey:

@@ -22,6 +22,7 @@ import (
 	"loadkms/faults"
 	"loadkms/faults/awskms"
 	"loadkms/sandbox"
+	"loadkms/sandbox/iam"
 	"loadkms/scenarios"
 )
 
@@ -190,6 +191,72 @@ var actions = []action{
 		id:         `arn:aws:qldb:eu-west-2:123456789012:ledger/qldb-kms-ledger-poc#key`,
 		byHandText: `aws qldb update-ledger --name qldb-kms-ledger-poc --kms-key arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL`,
 	},
+	denial(scenarios.ByDeny), denial(scenarios.ByRemoval),
+}
+
+// deny is a fault that denies the role of the reads a key.
+func deny(key, role string, mode scenarios.Denial) *scenarios.Fault {
+	return &scenarios.Fault{Pos: text("").Pos, Do: scenarios.DenyKey, Key: text(key), Role: text(role), Mode: mode}
+}
+
+// denial is the test's view of a deny-key in one of its modes.
+func denial(mode scenarios.Denial) action {
+	return action{
+		name: "deny-key by " + string(mode), fault: deny("{{ stack.mainKeyID }}", iam.GetRecordRole, mode),
+		fine:   func(*field) string { return "allowed under qldb-cmk-poc" },
+		broken: func(*field) string { return "denied under qldb-cmk-poc" },
+		look:   func(t *testing.T, f *field) string { return f.access(t, f.outputs["mainKeyID"]) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			f.putPolicy(t, f.outputs["mainKeyID"], `{"Version":"2012-10-17","Id":"theirs","Statement":{"Effect":"Allow",`+
+				`"Principal":{"AWS":"123456789012"},"Action":"kms:*","Resource":"*"}}`)
+			return "denied under theirs"
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#policy`,
+		byHandText: `aws kms put-key-policy --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --policy-name default ` +
+			`--policy PRIOR --region eu-west-2 --endpoint-url URL`,
+	}
+}
+
+// as is another client that calls with a role's access key.
+func (f *field) as(accessKey string) *kms.Client {
+	return kms.NewFromConfig(aws.Config{Region: "eu-west-2", Credentials: credentials.NewStaticCredentialsProvider(accessKey, "x", "")},
+		func(k *kms.Options) { k.BaseEndpoint = aws.String(f.box.AWSURL()) })
+}
+
+// access says whether the role of the reads may decrypt under a key, and the Id of the key's policy.
+func (f *field) access(t *testing.T, key string) string {
+	t.Helper()
+	sealed, err := f.kms.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &key, Plaintext: []byte("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := "allowed"
+	if _, err := f.as(iam.GetRecordKey).Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob}); err != nil {
+		if said = "denied"; !strings.Contains(err.Error(), "AccessDeniedException") {
+			t.Fatal(err)
+		}
+	}
+	var doc struct{ Id string }
+	if err := json.Unmarshal([]byte(f.policy(t, key)), &doc); err != nil {
+		t.Fatal(err)
+	}
+	return said + " under " + doc.Id
+}
+
+func (f *field) policy(t *testing.T, key string) string {
+	t.Helper()
+	out, err := f.kms.GetKeyPolicy(t.Context(), &kms.GetKeyPolicyInput{KeyId: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.Policy
+}
+
+func (f *field) putPolicy(t *testing.T, key, text string) {
+	t.Helper()
+	if _, err := f.kms.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &key, Policy: &text}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 var variable = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|http://127\.0\.0\.1:\d+`)
@@ -238,7 +305,11 @@ func TestBreakAndRestore(t *testing.T) {
 				if err != nil || len(p) != 1 {
 					t.Fatalf("%d entries, error %v", len(p), err)
 				}
-				if got := constant(p[0].ByHand); got != a.byHandText {
+				byHand := p[0].ByHand
+				if strings.HasPrefix(string(p[0].Prior), "{") { // a document
+					byHand = strings.Replace(byHand, awskms.Quote(string(p[0].Prior)), "PRIOR", 1)
+				}
+				if got := constant(byHand); got != a.byHandText {
 					t.Errorf("by hand\n %s, want\n %s", got, a.byHandText)
 				}
 				if s := string(p[0].Spec); strings.Contains(s, "embedded") {
