@@ -50,9 +50,16 @@ var catalog = []catalogEntry{
 			"out of the statements that allow it something, so that it is refused for want of a permission. The account's root, " +
 			"and whoever runs loadkms, is never denied. A policy that somebody else has changed meanwhile is left alone.",
 	},
+	{
+		do: ScheduleKeyDeletion, target: "key", changes: "state",
+		doc: "schedules the key's deletion in 30 days; restored by canceling it and, if the key was enabled, enabling it",
+		more: "The key must be `Enabled` or `Disabled`, and have no replicas in other Regions. 30 days is the longest KMS waits. " +
+			"Canceling has no dry run: the rehearsal cancels a deletion that is not there, which KMS refuses for the key's state, and " +
+			"to those who may not cancel for that. No other fault may change the key's state at the same time.",
+	},
 }
 
-var actionsLater = []string{"revoke-grant", "schedule-key-deletion", "delete-key-material",
+var actionsLater = []string{"revoke-grant", "delete-key-material",
 	"disconnect-key-store", "rotate-key", "run"}
 
 // purposes say what the keys are for that belong to some actions only.

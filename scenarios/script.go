@@ -388,6 +388,8 @@ const (
 	UpdateLedgerKey Action = "update-ledger-key"
 	DisableKey      Action = "disable-key"
 	DenyKey         Action = "deny-key"
+
+	ScheduleKeyDeletion Action = "schedule-key-deletion"
 )
 
 // A Denial says how deny-key denies.
@@ -404,7 +406,7 @@ type Fault struct {
 	Pos
 	Name   string // default: action and target as written
 	Do     Action
-	Key    Template // disable-key, deny-key
+	Key    Template // of actions on a key
 	Alias  Template // rotate-alias
 	Ledger Template // update-ledger-key
 	To     Template // the other key, of rotate-alias and update-ledger-key

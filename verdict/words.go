@@ -98,7 +98,10 @@ var happenings = map[scenarios.Action]struct{ subject, broken, restored string }
 	scenarios.RotateAlias:     {"the alias", "was moved", "was moved back"},
 	scenarios.UpdateLedgerKey: {"the ledger's key", "was changed", "was changed back"},
 	scenarios.DenyKey:         {"the key", "was denied", "was allowed again"},
-	scenarios.DisableKey:      {"the key", "was disabled", "was enabled again"},
+
+	scenarios.ScheduleKeyDeletion: {"the key", "was scheduled for deletion", "was taken back"},
+
+	scenarios.DisableKey: {"the key", "was disabled", "was enabled again"},
 }
 
 // broke says that f was injected, and restored that it was undone, as clauses.

@@ -47,6 +47,8 @@ func (c *Cloud) Resolve(ctx context.Context, f *scenarios.Fault) (faults.Target,
 		err = c.resolveDenyKey(ctx, f, &s)
 	case scenarios.RotateAlias:
 		err = c.resolveRotateAlias(ctx, f, &s)
+	case scenarios.ScheduleKeyDeletion:
+		err = c.resolveScheduleKeyDeletion(ctx, f, &s)
 	case scenarios.UpdateLedgerKey:
 		err = c.resolveUpdateLedgerKey(ctx, f, &s)
 	default:
@@ -101,6 +103,8 @@ func (c *Cloud) target(s spec) (faults.Target, error) {
 		t, complete = &denyKey{cloud: c, spec: s}, s.Key != "" && s.Role != "" && s.Mode != ""
 	case scenarios.RotateAlias:
 		t, complete = &rotateAlias{c, s}, s.Alias != "" && s.AliasARN != "" && s.To != ""
+	case scenarios.ScheduleKeyDeletion:
+		t, complete = &scheduleKeyDeletion{cloud: c, spec: s}, s.Key != ""
 	case scenarios.UpdateLedgerKey:
 		t, complete = &updateLedgerKey{c, s}, s.Ledger != "" && s.LedgerARN != "" && s.To != ""
 	default:

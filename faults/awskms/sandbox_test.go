@@ -192,6 +192,29 @@ var actions = []action{
 		byHandText: `aws qldb update-ledger --name qldb-kms-ledger-poc --kms-key arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL`,
 	},
 	denial(scenarios.ByDeny), denial(scenarios.ByRemoval),
+	{
+		name: "schedule-key-deletion", fault: onKey(scenarios.ScheduleKeyDeletion, "{{ stack.mainKeyID }}"),
+		fine: func(*field) string { return "Enabled" }, broken: func(*field) string { return "PendingDeletion" },
+		look: func(t *testing.T, f *field) string { return f.keyState(t, f.outputs["mainKeyID"]) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			key := aws.String(f.outputs["mainKeyID"])
+			if _, err := f.kms.CancelKeyDeletion(t.Context(), &kms.CancelKeyDeletionInput{KeyId: key}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.kms.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: key, PendingWindowInDays: aws.Int32(7)}); err != nil {
+				t.Fatal(err)
+			}
+			return "PendingDeletion"
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#state`,
+		byHandText: `aws kms cancel-key-deletion --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL; ` +
+			`aws kms enable-key --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL`,
+	},
+}
+
+// onKey is a fault that needs no more than a key.
+func onKey(do scenarios.Action, key string) *scenarios.Fault {
+	return &scenarios.Fault{Pos: text("").Pos, Do: do, Key: text(key)}
 }
 
 // deny is a fault that denies the role of the reads a key.
