@@ -17,13 +17,16 @@ type catalogEntry struct {
 	target  string   // the key that names what it breaks
 	changes string   // what of the target it changes: two actions that change the same do not overlap
 	needs   []string // further keys it cannot do without
+	oneOf   []string // of which it takes exactly one
 	may     []string // and those it can
 	doc     string   // one line
 	more    string   // a paragraph for the page of the language
 }
 
 // keys returns every key that belongs to the action alone.
-func (c *catalogEntry) keys() []string { return slices.Concat([]string{c.target}, c.needs, c.may) }
+func (c *catalogEntry) keys() []string {
+	return slices.Concat([]string{c.target}, c.needs, c.oneOf, c.may)
+}
 
 var catalog = []catalogEntry{
 	{
@@ -57,9 +60,16 @@ var catalog = []catalogEntry{
 			"Canceling has no dry run: the rehearsal cancels a deletion that is not there, which KMS refuses for the key's state, and " +
 			"to those who may not cancel for that. No other fault may change the key's state at the same time.",
 	},
+	{
+		do: RevokeGrant, target: "key", changes: "grants", oneOf: []string{"ledger", "grantee", "grant"},
+		doc: "revokes one grant on the key; restored by making one that differs in nothing but its id",
+		more: "Say which: the grant of a `ledger`, the one to a `grantee`, or the `grant` of a name or id. A grant of an AWS service can " +
+			"only be made again by that service, which a ledger does when it is told to use the key it uses; those of other services are " +
+			"refused. Whoever had the grant needs no more than patience: KMS may take minutes to make it known everywhere.",
+	},
 }
 
-var actionsLater = []string{"revoke-grant", "delete-key-material",
+var actionsLater = []string{"delete-key-material",
 	"disconnect-key-store", "rotate-key", "run"}
 
 // purposes say what the keys are for that belong to some actions only.
@@ -136,7 +146,7 @@ var faultSection = section[faultDraft]{
 					}
 				}
 			}},
-		{"ledger", optional, templateShape, "the ledger to break",
+		{"ledger", optional, templateShape, "the ledger to break, or whose grant to revoke",
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				d.Ledger = p.target(n, "ledger")
 			}},
@@ -153,6 +163,14 @@ var faultSection = section[faultDraft]{
 				if s, ok := p.word(n, "mode", modes); ok {
 					d.Mode = Denial(s)
 				}
+			}},
+		{"grantee", optional, templateShape, "the principal whose grant to revoke",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Grantee = p.target(n, "grantee")
+			}},
+		{"grant", optional, templateShape, "the grant to revoke, by its name or id",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Grant = p.target(n, "grant")
 			}},
 		{"at", required, either(durationShape, to("at")),
 			"when: a duration since the run began, or a phase",
@@ -279,6 +297,17 @@ func (p *parser) suits(n *yaml.Node, given set, c *catalogEntry) {
 	if !given.has(c.target) && !wrongTarget {
 		p.at(n, "", "%s needs %q: %s", c.do, c.target, purposes[c.target])
 	}
+	var chosen []string
+	for _, name := range c.oneOf {
+		if given.has(name) {
+			chosen = append(chosen, name)
+		}
+	}
+	if len(chosen) > 1 {
+		p.exclude(given, chosen[0], chosen[1], "fault")
+	} else if len(chosen) == 0 && len(c.oneOf) > 0 {
+		p.at(n, "", "%s needs one of %s", c.do, enumerate(c.oneOf, "or"))
+	}
 	for _, name := range c.needs {
 		if !given.has(name) {
 			p.at(n, "", "%s needs %q: %s", c.do, name, purposes[name])
@@ -312,7 +341,7 @@ func (a Action) changes() string {
 
 // target returns what the fault changes.
 func (f *Fault) target() Template {
-	for _, t := range []Template{f.Alias, f.Ledger, f.Key} {
+	for _, t := range []Template{f.Alias, f.Key, f.Ledger} {
 		if !t.IsZero() {
 			return t
 		}

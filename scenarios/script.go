@@ -389,6 +389,7 @@ const (
 	DisableKey      Action = "disable-key"
 	DenyKey         Action = "deny-key"
 
+	RevokeGrant         Action = "revoke-grant"
 	ScheduleKeyDeletion Action = "schedule-key-deletion"
 )
 
@@ -408,13 +409,15 @@ type Fault struct {
 	Do     Action
 	Key    Template // of actions on a key
 	Alias  Template // rotate-alias
-	Ledger Template // update-ledger-key
+	Ledger Template // update-ledger-key, revoke-grant
 	To     Template // the other key, of rotate-alias and update-ledger-key
 	Role   Template // whom deny-key denies
 	Mode   Denial   // of deny-key; "" means ByDeny
-	At     When
-	For    time.Duration // 0 means until the run ends
-	Expect []Expectation // at most one per scope, in the order before, during, after
+	// Which grant revoke-grant revokes, unless it is that of Ledger: one to a principal, or of a name or id.
+	Grantee, Grant Template
+	At             When
+	For            time.Duration // 0 means until the run ends
+	Expect         []Expectation // at most one per scope, in the order before, during, after
 }
 
 // When is a moment of the run: an offset from the run's beginning, or from a phase's.

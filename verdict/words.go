@@ -99,6 +99,7 @@ var happenings = map[scenarios.Action]struct{ subject, broken, restored string }
 	scenarios.UpdateLedgerKey: {"the ledger's key", "was changed", "was changed back"},
 	scenarios.DenyKey:         {"the key", "was denied", "was allowed again"},
 
+	scenarios.RevokeGrant:         {"the grant", "was revoked", "was made again"},
 	scenarios.ScheduleKeyDeletion: {"the key", "was scheduled for deletion", "was taken back"},
 
 	scenarios.DisableKey: {"the key", "was disabled", "was enabled again"},

@@ -53,6 +53,7 @@ func TestShippedScripts(t *testing.T) {
 		{name: "disable-key", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 1},
 		{name: "deny-key", class: result.AccessDenied, grace: true, says: "ENABLED", keys: 1},
 		{name: "schedule-key-deletion", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 1},
+		{name: "revoke-grant", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 1},
 		{name: "no-access-key", class: result.AccessDenied, grace: true, says: "UPDATING", keys: 2},
 	}
 	type outcome struct {

@@ -32,6 +32,8 @@ type spec struct {
 	To        string           `json:"to,omitempty"`     // what Break sets: a key's id for an alias, its ARN for a ledger
 	Role      string           `json:"role,omitempty"`   // ARN and
 	Mode      scenarios.Denial `json:"mode,omitempty"`   // how; deny-key
+	GrantID   string           `json:"grant,omitempty"`  // and
+	Grant     string           `json:"form,omitempty"`   // but for that, as JSON; revoke-grant
 	Watch     string           `json:"watch,omitempty"`  // the ledger to be a witness of
 }
 
@@ -47,6 +49,8 @@ func (c *Cloud) Resolve(ctx context.Context, f *scenarios.Fault) (faults.Target,
 		err = c.resolveDenyKey(ctx, f, &s)
 	case scenarios.RotateAlias:
 		err = c.resolveRotateAlias(ctx, f, &s)
+	case scenarios.RevokeGrant:
+		err = c.resolveRevokeGrant(ctx, f, &s)
 	case scenarios.ScheduleKeyDeletion:
 		err = c.resolveScheduleKeyDeletion(ctx, f, &s)
 	case scenarios.UpdateLedgerKey:
@@ -103,6 +107,8 @@ func (c *Cloud) target(s spec) (faults.Target, error) {
 		t, complete = &denyKey{cloud: c, spec: s}, s.Key != "" && s.Role != "" && s.Mode != ""
 	case scenarios.RotateAlias:
 		t, complete = &rotateAlias{c, s}, s.Alias != "" && s.AliasARN != "" && s.To != ""
+	case scenarios.RevokeGrant:
+		t, complete = &revokeGrant{c, s}, s.Key != "" && s.GrantID != "" && s.Grant != ""
 	case scenarios.ScheduleKeyDeletion:
 		t, complete = &scheduleKeyDeletion{cloud: c, spec: s}, s.Key != ""
 	case scenarios.UpdateLedgerKey:

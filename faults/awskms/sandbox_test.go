@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,15 @@ func (f *field) resolve(t *testing.T, fault *scenarios.Fault) faults.Target {
 	return target
 }
 
+// prepare is resolve for an action that may need something to break.
+func (f *field) prepare(t *testing.T, a action) faults.Target {
+	t.Helper()
+	if a.prepare != nil {
+		a.prepare(t, f)
+	}
+	return f.resolve(t, a.fault)
+}
+
 func (f *field) keyState(t *testing.T, key string) string {
 	t.Helper()
 	out, err := f.kms.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &key})
@@ -140,6 +150,7 @@ func (f *field) ledgerKey(t *testing.T) string {
 // An action, as the tests of all three see it.
 type action struct {
 	name           string
+	prepare        func(t *testing.T, f *field) // before the fault is resolved; nil means nothing is needed
 	fault          *scenarios.Fault
 	fine, broken   func(f *field) string // what look shows
 	look           func(t *testing.T, f *field) string
@@ -193,6 +204,49 @@ var actions = []action{
 	},
 	denial(scenarios.ByDeny), denial(scenarios.ByRemoval),
 	{
+		name: "revoke-grant of a ledger", fault: revoke(func(g *scenarios.Fault) { g.Ledger = text(ledgerName) }),
+		fine: func(*field) string { return ledgersGrant }, broken: func(*field) string { return "" },
+		look: func(t *testing.T, f *field) string { return f.grants(t) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			third := f.outputs["rotateKeyID"]
+			if _, err := f.qldb.UpdateLedger(t.Context(), &qldb.UpdateLedgerInput{Name: aws.String(ledgerName), KmsKey: &third}); err != nil {
+				t.Fatal(err)
+			}
+			return ""
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#grants`,
+		byHandText: `aws qldb update-ledger --name qldb-kms-ledger-poc --kms-key arn:aws:kms:eu-west-2:123456789012:key/UUID ` +
+			`--region eu-west-2 --endpoint-url URL`,
+	},
+	{
+		name: "revoke-grant to a principal", prepare: func(t *testing.T, f *field) { f.grant(t, "reads", types.GrantOperationDecrypt) },
+		fault: revoke(func(g *scenarios.Fault) { g.Grantee = text(iam.RoleARN("123456789012", iam.NoKMSRole)) }),
+		fine:  func(*field) string { return ledgersGrant + "reads [Decrypt GenerateDataKey] map[a:b]\n" }, broken: func(*field) string { return ledgersGrant },
+		look: func(t *testing.T, f *field) string { return f.grants(t) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			f.grant(t, "reads", types.GrantOperationEncrypt)
+			return ledgersGrant + "reads [Encrypt GenerateDataKey] map[a:b]\n"
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#grants`,
+		byHandText: `aws kms create-grant --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --grantee-principal ` +
+			`arn:aws:iam::123456789012:role/qldb-kms-no-kms-role --retiring-principal arn:aws:iam::123456789012:user/admin --name reads ` +
+			`--constraints '{"EncryptionContextSubset":{"a":"b"}}' --operations Decrypt GenerateDataKey --region eu-west-2 --endpoint-url URL`,
+	},
+	{
+		name: "revoke-grant without a name", prepare: func(t *testing.T, f *field) { f.grant(t, "", types.GrantOperationDecrypt) },
+		fault: revoke(func(g *scenarios.Fault) { g.Grantee = text(iam.RoleARN("123456789012", iam.NoKMSRole)) }),
+		fine:  func(*field) string { return " [Decrypt GenerateDataKey] map[a:b]\n" + ledgersGrant }, broken: func(*field) string { return ledgersGrant },
+		look: func(t *testing.T, f *field) string { return f.grants(t) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			f.grant(t, "", types.GrantOperationEncrypt)
+			return " [Encrypt GenerateDataKey] map[a:b]\n" + ledgersGrant
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#grants`,
+		byHandText: `aws kms create-grant --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --grantee-principal ` +
+			`arn:aws:iam::123456789012:role/qldb-kms-no-kms-role --retiring-principal arn:aws:iam::123456789012:user/admin ` +
+			`--constraints '{"EncryptionContextSubset":{"a":"b"}}' --operations Decrypt GenerateDataKey --region eu-west-2 --endpoint-url URL`,
+	},
+	{
 		name: "schedule-key-deletion", fault: onKey(scenarios.ScheduleKeyDeletion, "{{ stack.mainKeyID }}"),
 		fine: func(*field) string { return "Enabled" }, broken: func(*field) string { return "PendingDeletion" },
 		look: func(t *testing.T, f *field) string { return f.keyState(t, f.outputs["mainKeyID"]) },
@@ -210,6 +264,51 @@ var actions = []action{
 		byHandText: `aws kms cancel-key-deletion --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL; ` +
 			`aws kms enable-key --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL`,
 	},
+}
+
+// revoke is a fault that revokes the grant on the main key that which says.
+func revoke(which func(*scenarios.Fault)) *scenarios.Fault {
+	f := onKey(scenarios.RevokeGrant, "{{ stack.mainKeyID }}")
+	which(f)
+	return f
+}
+
+// ledgersGrant is how grants shows the ledger's.
+const ledgersGrant = "qldb-ledger/qldb-kms-ledger-poc [Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext " +
+	"ReEncryptFrom ReEncryptTo RetireGrant] map[]\n"
+
+// grants shows the grants on the main key, but for their ids.
+func (f *field) grants(t *testing.T) string {
+	t.Helper()
+	out, err := f.kms.ListGrants(t.Context(), &kms.ListGrantsInput{KeyId: aws.String(f.outputs["mainKeyID"])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, g := range out.Grants {
+		var con types.GrantConstraints
+		if g.Constraints != nil {
+			con = *g.Constraints
+		}
+		lines = append(lines, fmt.Sprintf("%s %v %v\n", aws.ToString(g.Name), g.Operations, con.EncryptionContextSubset))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+// grant makes a grant on the main key for the role that has no other permission.
+func (f *field) grant(t *testing.T, name string, operation types.GrantOperation) {
+	t.Helper()
+	in := &kms.CreateGrantInput{KeyId: aws.String(f.outputs["mainKeyID"]), GranteePrincipal: aws.String(iam.RoleARN("123456789012", iam.NoKMSRole)),
+		RetiringPrincipal: aws.String(iam.UserARN("123456789012", iam.AdminUser)),
+		Operations:        []types.GrantOperation{operation, types.GrantOperationGenerateDataKey},
+		Constraints:       &types.GrantConstraints{EncryptionContextSubset: map[string]string{"a": "b"}}}
+	if name != "" {
+		in.Name = &name
+	}
+	if _, err := f.kms.CreateGrant(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // onKey is a fault that needs no more than a key.
@@ -284,6 +383,9 @@ func (f *field) putPolicy(t *testing.T, key, text string) {
 
 var variable = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|http://127\.0\.0\.1:\d+`)
 
+// longID is a grant's.
+var longID = regexp.MustCompile(`[0-9a-f]{64}`)
+
 // constant replaces what differs from run to run.
 func constant(s string) string {
 	return variable.ReplaceAllStringFunc(s, func(m string) string {
@@ -303,7 +405,7 @@ func TestBreakAndRestore(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			f := newField(t, quick)
-			target := f.resolve(t, a.fault)
+			target := f.prepare(t, a)
 			if got := constant(target.ID()); got != a.id {
 				t.Errorf("ID %s, want %s", got, a.id)
 			}
@@ -357,7 +459,7 @@ func TestChangedBySomebodyElse(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			f := newField(t, quick)
-			target := f.resolve(t, a.fault)
+			target := f.prepare(t, a)
 			prior, err := target.Observe(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -397,7 +499,7 @@ func TestByHandRestores(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			f := newField(t, quick)
-			target := f.resolve(t, a.fault)
+			target := f.prepare(t, a)
 			prior, err := target.Observe(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -424,7 +526,7 @@ func TestLookup(t *testing.T) {
 	for _, a := range actions {
 		t.Run(a.name, func(t *testing.T) {
 			f := newField(t, quick)
-			target := f.resolve(t, a.fault)
+			target := f.prepare(t, a)
 			prior, err := target.Observe(t.Context())
 			if err != nil {
 				t.Fatal(err)
