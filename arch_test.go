@@ -32,6 +32,7 @@ var house = map[string]room{
 		"github.com/expr-lang/expr"},
 
 	"faults":        {"break, put back, remember", "github.com/gofrs/flock"},
+	"faults/command": {"runs a command that breaks, and one that undoes it", "faults scenarios"},
 	"faults/awskms": {"the only caller of AWS", "faults scenarios sandbox/ledger sandbox/iam github.com/aws"},
 	"verdict":       {"was it good", "result scenarios github.com/expr-lang/expr"},
 	"reporters":     {"shows a run", "result github.com/prometheus golang.org/x/term github.com/mattn/go-runewidth"},
@@ -54,7 +55,7 @@ var house = map[string]room{
 	"bench/vegeta": {"vegeta's library as a program", "github.com/tsenart/vegeta/v12"},
 	"bench":        {"loadkms beside its peers", "result bench/stall"},
 
-	"cmd/loadkms": {"flags, signals, wiring, exit codes", "faults faults/awskms reporters result runner sandbox scenarios " +
+	"cmd/loadkms": {"flags, signals, wiring, exit codes", "faults faults/awskms faults/command reporters result runner sandbox scenarios " +
 		"github.com/spf13/cobra github.com/prometheus/client_golang golang.org/x/term"},
 }
 

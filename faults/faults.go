@@ -163,6 +163,9 @@ func (p *pass) promise(ctx context.Context, common Entry) (State, error) {
 
 	e := common
 	e.ID, e.Spec, e.Prior, e.ByHand = id, p.target.Spec(), prior, p.target.ByHand(prior)
+	if _, is := p.target.(Outside); is {
+		e.Embedded = false
+	}
 	e.At = time.Now().UTC()
 	if e.Host == "" {
 		e.Host, _ = os.Hostname() // an empty name is no reason to refuse

@@ -44,6 +44,13 @@ type Slow interface {
 	UnderWay(now, prior State) time.Duration
 }
 
+// Outside is a Target that is not part of an embedded sandbox, whatever the run's other targets are: its
+// entries in the journal outlive the process.
+type Outside interface {
+	Target
+	Outside()
+}
+
 // A Journal remembers, across crashes, what has to be put back.
 type Journal interface {
 	Open(Entry) error          // durable before it returns

@@ -67,15 +67,26 @@ var catalog = []catalogEntry{
 			"only be made again by that service, which a ledger does when it is told to use the key it uses; those of other services are " +
 			"refused. Whoever had the grant needs no more than patience: KMS may take minutes to make it known everywhere.",
 	},
+	{
+		do: Run, target: "command", changes: "command", needs: []string{"undo"}, may: []string{"check"},
+		doc: "runs a command of yours; restored by running `undo`",
+		more: "Each is a list: a program and its arguments. No shell is involved, and they run in the folder that loadkms runs in, with its " +
+			"environment and `LOADKMS_TARGET`, the base URL; if the target is the embedded sandbox, also with the variables that point AWS " +
+			"clients to it. `undo` must be idempotent: it is run once before the command, as a rehearsal, and may be run again. `check` exits " +
+			"with 0 as long as all is as before; with it, restored is what the check says, without, what `undo` says. A command has a " +
+			"minute. What they print goes to the run's log, without the values of variables that look secret; their arguments are " +
+			"written to the journal, so keep secrets in variables.",
+	},
 }
 
 var actionsLater = []string{"delete-key-material",
-	"disconnect-key-store", "rotate-key", "run"}
+	"disconnect-key-store", "rotate-key"}
 
 // purposes say what the keys are for that belong to some actions only.
 var purposes = map[string]string{
 	"key": "what to break", "alias": "what to break", "ledger": "what to break",
 	"to": "the other key", "role": "whom to deny the key",
+	"command": "what to run", "undo": "the command that puts it back",
 }
 
 func actionNames() (names []string) {
@@ -172,6 +183,18 @@ var faultSection = section[faultDraft]{
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				d.Grant = p.target(n, "grant")
 			}},
+		{"command", optional, listOf(templateShape), "what to run: a program and its arguments",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Command = p.argv(n, "command")
+			}},
+		{"undo", optional, listOf(templateShape), "the command that puts back what `command` changed; idempotent",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Undo = p.argv(n, "undo")
+			}},
+		{"check", optional, listOf(templateShape), "the command that exits with 0 while all is as before",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Check = p.argv(n, "check")
+			}},
 		{"at", required, either(durationShape, to("at")),
 			"when: a duration since the run began, or a phase",
 			func(p *parser, n *yaml.Node, d *faultDraft) {
@@ -188,7 +211,7 @@ var faultSection = section[faultDraft]{
 				expectationsSection.read(p, n, &d.Expect)
 			}},
 	},
-	later: []string{"oneWay", "undo", "command", "material"},
+	later: []string{"oneWay", "material"},
 }
 
 var modes = []string{string(ByDeny), string(ByRemoval)}
@@ -206,6 +229,21 @@ var atSection = section[When]{
 				w.Offset, _ = p.duration(n, "after")
 			}},
 	},
+}
+
+// argv reads a command: a program and its arguments.
+func (p *parser) argv(n *yaml.Node, what string) (words []Template) {
+	if n.Kind != yaml.SequenceNode {
+		p.at(n, "write [program, argument, …]: no shell takes it apart", "%s must be a list, not %s", what, kind(n))
+		return nil
+	}
+	if len(n.Content) == 0 {
+		p.at(n, "write [program, argument, …]", "%s must not be empty", what)
+	}
+	for _, item := range n.Content {
+		words = append(words, p.target(item, "a word of "+what))
+	}
+	return words
 }
 
 func (p *parser) when(n *yaml.Node) When {
@@ -346,7 +384,17 @@ func (f *Fault) target() Template {
 			return t
 		}
 	}
-	return Template{}
+	// A command stands for what it changes.
+	t := Template{}
+	for i, word := range f.Command {
+		if i == 0 {
+			t.Pos = word.Pos
+		} else {
+			t.Source, t.Parts = t.Source+" ", append(t.Parts, Part{Text: " "})
+		}
+		t.Source, t.Parts = t.Source+word.Source, append(t.Parts, word.Parts...)
+	}
+	return t
 }
 
 // span returns when a fault is in force.

@@ -390,6 +390,7 @@ const (
 	DenyKey         Action = "deny-key"
 
 	RevokeGrant         Action = "revoke-grant"
+	Run                 Action = "run"
 	ScheduleKeyDeletion Action = "schedule-key-deletion"
 )
 
@@ -415,9 +416,12 @@ type Fault struct {
 	Mode   Denial   // of deny-key; "" means ByDeny
 	// Which grant revoke-grant revokes, unless it is that of Ledger: one to a principal, or of a name or id.
 	Grantee, Grant Template
-	At             When
-	For            time.Duration // 0 means until the run ends
-	Expect         []Expectation // at most one per scope, in the order before, during, after
+	// What run runs: a program and its arguments, to break, to undo that, and to see whether it is undone.
+	// Check is nil if there is none.
+	Command, Undo, Check []Template
+	At                   When
+	For                  time.Duration // 0 means until the run ends
+	Expect               []Expectation // at most one per scope, in the order before, during, after
 }
 
 // When is a moment of the run: an offset from the run's beginning, or from a phase's.

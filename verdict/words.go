@@ -100,6 +100,7 @@ var happenings = map[scenarios.Action]struct{ subject, broken, restored string }
 	scenarios.DenyKey:         {"the key", "was denied", "was allowed again"},
 
 	scenarios.RevokeGrant:         {"the grant", "was revoked", "was made again"},
+	scenarios.Run:                 {"the command", "was run", "was undone"},
 	scenarios.ScheduleKeyDeletion: {"the key", "was scheduled for deletion", "was taken back"},
 
 	scenarios.DisableKey: {"the key", "was disabled", "was enabled again"},
