@@ -51,6 +51,13 @@ type Outside interface {
 	Outside()
 }
 
+// A OneWay is a Target that nothing brings back, and that need not be: it is observed and broken, with no
+// rehearsal and no journal, and Restore is never called. Whoever makes one has asked the user.
+type OneWay interface {
+	Target
+	OneWay()
+}
+
 // A Journal remembers, across crashes, what has to be put back.
 type Journal interface {
 	Open(Entry) error          // durable before it returns

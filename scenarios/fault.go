@@ -19,6 +19,7 @@ type catalogEntry struct {
 	needs   []string // further keys it cannot do without
 	oneOf   []string // of which it takes exactly one
 	may     []string // and those it can
+	oneWay  bool     // nothing undoes it
 	doc     string   // one line
 	more    string   // a paragraph for the page of the language
 }
@@ -77,15 +78,22 @@ var catalog = []catalogEntry{
 			"minute. What they print goes to the run's log, without the values of variables that look secret; their arguments are " +
 			"written to the journal, so keep secrets in variables.",
 	},
+	{
+		do: RotateKey, target: "key", changes: "material", needs: []string{"oneWay"}, oneWay: true,
+		doc: "rotates the key's material, now; nothing undoes it",
+		more: "`oneWay: true` says that you know, and there is no `for`: the fault is in force until the run ends. What older material " +
+			"encrypted is decrypted as before. The key must be `Enabled`, symmetric, of KMS's own material, and not yet rotated on demand " +
+			"25 times.",
+	},
 }
 
 var actionsLater = []string{"delete-key-material",
-	"disconnect-key-store", "rotate-key"}
+	"disconnect-key-store"}
 
 // purposes say what the keys are for that belong to some actions only.
 var purposes = map[string]string{
 	"key": "what to break", "alias": "what to break", "ledger": "what to break",
-	"to": "the other key", "role": "whom to deny the key",
+	"to": "the other key", "role": "whom to deny the key", "oneWay": "true, for nothing undoes it",
 	"command": "what to run", "undo": "the command that puts it back",
 }
 
@@ -195,6 +203,12 @@ var faultSection = section[faultDraft]{
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				d.Check = p.argv(n, "check")
 			}},
+		{"oneWay", optional, shape{"`true`", map[string]any{"const": true}}, "for an action that nothing undoes",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				if d.OneWay = n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool" && n.Value == "true"; !d.OneWay {
+					p.at(n, "write oneWay: true, or choose an action that is undone", "oneWay is true or not written at all")
+				}
+			}},
 		{"at", required, either(durationShape, to("at")),
 			"when: a duration since the run began, or a phase",
 			func(p *parser, n *yaml.Node, d *faultDraft) {
@@ -211,7 +225,7 @@ var faultSection = section[faultDraft]{
 				expectationsSection.read(p, n, &d.Expect)
 			}},
 	},
-	later: []string{"oneWay", "material"},
+	later: []string{"material"},
 }
 
 var modes = []string{string(ByDeny), string(ByRemoval)}
@@ -346,6 +360,9 @@ func (p *parser) suits(n *yaml.Node, given set, c *catalogEntry) {
 	} else if len(chosen) == 0 && len(c.oneOf) > 0 {
 		p.at(n, "", "%s needs one of %s", c.do, enumerate(c.oneOf, "or"))
 	}
+	if f := given["for"]; f != nil && c.oneWay {
+		p.at(f, "remove it: the fault is in force until the run ends", `%s has no "for": nothing undoes it`, c.do)
+	}
 	for _, name := range c.needs {
 		if !given.has(name) {
 			p.at(n, "", "%s needs %q: %s", c.do, name, purposes[name])
@@ -437,6 +454,8 @@ func (p *parser) fits(i int, d *faultDraft) {
 		switch {
 		case x.Scope == Before && from == 0:
 			p.at(n, "let it begin later", "nothing can be expected before a fault with which the run begins")
+		case x.Scope == After && f.OneWay:
+			p.at(n, `expect it "during" the fault`, "nothing can be expected after a fault that nothing undoes")
 		case x.Scope == After && f.For == 0:
 			p.at(n, `give the fault a "for"`,
 				"nothing can be expected after a fault that lasts until the run ends")

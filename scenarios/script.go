@@ -391,6 +391,7 @@ const (
 
 	RevokeGrant         Action = "revoke-grant"
 	Run                 Action = "run"
+	RotateKey           Action = "rotate-key"
 	ScheduleKeyDeletion Action = "schedule-key-deletion"
 )
 
@@ -419,6 +420,7 @@ type Fault struct {
 	// What run runs: a program and its arguments, to break, to undo that, and to see whether it is undone.
 	// Check is nil if there is none.
 	Command, Undo, Check []Template
+	OneWay               bool // the script knows that rotate-key cannot be undone
 	At                   When
 	For                  time.Duration // 0 means until the run ends
 	Expect               []Expectation // at most one per scope, in the order before, during, after

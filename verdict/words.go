@@ -100,7 +100,7 @@ var happenings = map[scenarios.Action]struct{ subject, broken, restored string }
 	scenarios.DenyKey:         {"the key", "was denied", "was allowed again"},
 
 	scenarios.RevokeGrant:         {"the grant", "was revoked", "was made again"},
-	scenarios.Run:                 {"the command", "was run", "was undone"},
+	scenarios.RotateKey:           {"the key", "was rotated", "was rotated"},
 	scenarios.ScheduleKeyDeletion: {"the key", "was scheduled for deletion", "was taken back"},
 
 	scenarios.DisableKey: {"the key", "was disabled", "was enabled again"},
@@ -188,6 +188,7 @@ func story(run *result.Run, f result.Fault, a result.Anatomy) string {
 		}
 	}
 	switch {
+	case f.OneWay:
 	case f.Restored == result.Never:
 		b.WriteString("; it was never restored")
 	case a.Recovered != result.Never && a.TimeToRecover == 0:

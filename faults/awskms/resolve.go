@@ -51,6 +51,8 @@ func (c *Cloud) Resolve(ctx context.Context, f *scenarios.Fault) (faults.Target,
 		err = c.resolveRotateAlias(ctx, f, &s)
 	case scenarios.RevokeGrant:
 		err = c.resolveRevokeGrant(ctx, f, &s)
+	case scenarios.RotateKey:
+		err = c.resolveRotateKey(ctx, f, &s)
 	case scenarios.ScheduleKeyDeletion:
 		err = c.resolveScheduleKeyDeletion(ctx, f, &s)
 	case scenarios.UpdateLedgerKey:
@@ -109,6 +111,8 @@ func (c *Cloud) target(s spec) (faults.Target, error) {
 		t, complete = &rotateAlias{c, s}, s.Alias != "" && s.AliasARN != "" && s.To != ""
 	case scenarios.RevokeGrant:
 		t, complete = &revokeGrant{c, s}, s.Key != "" && s.GrantID != "" && s.Grant != ""
+	case scenarios.RotateKey:
+		t, complete = &rotateKey{c, s}, s.Key != ""
 	case scenarios.ScheduleKeyDeletion:
 		t, complete = &scheduleKeyDeletion{cloud: c, spec: s}, s.Key != ""
 	case scenarios.UpdateLedgerKey:

@@ -321,7 +321,7 @@ func (r *revokeGrant) create(ctx context.Context, dry bool) error {
 	defer cancel()
 	_, err = r.cloud.kms.CreateGrant(ctx, in, func(o *kms.Options) {
 		if g.Name == "" {
-			o.Retryer = aws.NopRetryer{}
+			onlyOnce(o)
 		}
 	})
 	if err == nil || dry && isDryRun(err) {
