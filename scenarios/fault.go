@@ -85,15 +85,22 @@ var catalog = []catalogEntry{
 			"encrypted is decrypted as before. The key must be `Enabled`, symmetric, of KMS's own material, and not yet rotated on demand " +
 			"25 times.",
 	},
+	{
+		do: DeleteKeyMaterial, target: "key", changes: "state", needs: []string{"material"},
+		doc: "deletes the imported material of the key; restored by importing the same `material`, with the expiry it had",
+		more: "The key must be `Enabled` and of origin `EXTERNAL`. `material` is the file with what was imported, as it is, not wrapped; a " +
+			"relative path starts at the script's folder. It is imported once over the same material before that is deleted, and KMS refuses any " +
+			"other. What is in the file is written nowhere; who recovers on another machine needs the file there. No other fault may change the " +
+			"key's state at the same time.",
+	},
 }
 
-var actionsLater = []string{"delete-key-material",
-	"disconnect-key-store"}
+var actionsLater = []string{"disconnect-key-store"}
 
 // purposes say what the keys are for that belong to some actions only.
 var purposes = map[string]string{
 	"key": "what to break", "alias": "what to break", "ledger": "what to break",
-	"to": "the other key", "role": "whom to deny the key", "oneWay": "true, for nothing undoes it",
+	"to": "the other key", "role": "whom to deny the key", "material": "the file to import again", "oneWay": "true, for nothing undoes it",
 	"command": "what to run", "undo": "the command that puts it back",
 }
 
@@ -209,6 +216,10 @@ var faultSection = section[faultDraft]{
 					p.at(n, "write oneWay: true, or choose an action that is undone", "oneWay is true or not written at all")
 				}
 			}},
+		{"material", optional, templateShape, "the file with the key's material, to import again",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Material = p.target(n, "material")
+			}},
 		{"at", required, either(durationShape, to("at")),
 			"when: a duration since the run began, or a phase",
 			func(p *parser, n *yaml.Node, d *faultDraft) {
@@ -225,7 +236,6 @@ var faultSection = section[faultDraft]{
 				expectationsSection.read(p, n, &d.Expect)
 			}},
 	},
-	later: []string{"material"},
 }
 
 var modes = []string{string(ByDeny), string(ByRemoval)}

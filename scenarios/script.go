@@ -392,6 +392,7 @@ const (
 	RevokeGrant         Action = "revoke-grant"
 	Run                 Action = "run"
 	RotateKey           Action = "rotate-key"
+	DeleteKeyMaterial   Action = "delete-key-material"
 	ScheduleKeyDeletion Action = "schedule-key-deletion"
 )
 
@@ -421,9 +422,11 @@ type Fault struct {
 	// Check is nil if there is none.
 	Command, Undo, Check []Template
 	OneWay               bool // the script knows that rotate-key cannot be undone
-	At                   When
-	For                  time.Duration // 0 means until the run ends
-	Expect               []Expectation // at most one per scope, in the order before, during, after
+	// Material is the file that delete-key-material imports again, relative to the script's folder.
+	Material Template
+	At       When
+	For      time.Duration // 0 means until the run ends
+	Expect   []Expectation // at most one per scope, in the order before, during, after
 }
 
 // When is a moment of the run: an offset from the run's beginning, or from a phase's.

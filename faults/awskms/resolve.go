@@ -20,21 +20,23 @@ import (
 // A spec is what it takes to make a target again: what was resolved, not what was written. It holds
 // no secret.
 type spec struct {
-	Action    scenarios.Action `json:"action"`
-	Account   string           `json:"account"`
-	Region    string           `json:"region"`
-	Endpoints endpoints        `json:"endpoints"`
-	Key       string           `json:"key,omitempty"`    // ARN; of every action on a key
-	Alias     string           `json:"alias,omitempty"`  // name and
-	AliasARN  string           `json:"arn,omitempty"`    // ARN; rotate-alias
-	Ledger    string           `json:"ledger,omitempty"` // name and
-	LedgerARN string           `json:"larn,omitempty"`   // ARN; update-ledger-key
-	To        string           `json:"to,omitempty"`     // what Break sets: a key's id for an alias, its ARN for a ledger
-	Role      string           `json:"role,omitempty"`   // ARN and
-	Mode      scenarios.Denial `json:"mode,omitempty"`   // how; deny-key
-	GrantID   string           `json:"grant,omitempty"`  // and
-	Grant     string           `json:"form,omitempty"`   // but for that, as JSON; revoke-grant
-	Watch     string           `json:"watch,omitempty"`  // the ledger to be a witness of
+	Action     scenarios.Action `json:"action"`
+	Account    string           `json:"account"`
+	Region     string           `json:"region"`
+	Endpoints  endpoints        `json:"endpoints"`
+	Key        string           `json:"key,omitempty"`        // ARN; of every action on a key
+	Alias      string           `json:"alias,omitempty"`      // name and
+	AliasARN   string           `json:"arn,omitempty"`        // ARN; rotate-alias
+	Ledger     string           `json:"ledger,omitempty"`     // name and
+	LedgerARN  string           `json:"larn,omitempty"`       // ARN; update-ledger-key
+	To         string           `json:"to,omitempty"`         // what Break sets: a key's id for an alias, its ARN for a ledger
+	Role       string           `json:"role,omitempty"`       // ARN and
+	Mode       scenarios.Denial `json:"mode,omitempty"`       // how; deny-key
+	GrantID    string           `json:"grant,omitempty"`      // and
+	Grant      string           `json:"form,omitempty"`       // but for that, as JSON; revoke-grant
+	Material   string           `json:"material,omitempty"`   // file and
+	MaterialID string           `json:"materialId,omitempty"` // id of what is in it; delete-key-material
+	Watch      string           `json:"watch,omitempty"`      // the ledger to be a witness of
 }
 
 // Resolve returns the target of f, once it is certain that the target exists, is ours, and can be
@@ -53,6 +55,8 @@ func (c *Cloud) Resolve(ctx context.Context, f *scenarios.Fault) (faults.Target,
 		err = c.resolveRevokeGrant(ctx, f, &s)
 	case scenarios.RotateKey:
 		err = c.resolveRotateKey(ctx, f, &s)
+	case scenarios.DeleteKeyMaterial:
+		err = c.resolveDeleteKeyMaterial(ctx, f, &s)
 	case scenarios.ScheduleKeyDeletion:
 		err = c.resolveScheduleKeyDeletion(ctx, f, &s)
 	case scenarios.UpdateLedgerKey:
@@ -113,6 +117,8 @@ func (c *Cloud) target(s spec) (faults.Target, error) {
 		t, complete = &revokeGrant{c, s}, s.Key != "" && s.GrantID != "" && s.Grant != ""
 	case scenarios.RotateKey:
 		t, complete = &rotateKey{c, s}, s.Key != ""
+	case scenarios.DeleteKeyMaterial:
+		t, complete = &deleteKeyMaterial{c, s}, s.Key != "" && s.Material != ""
 	case scenarios.ScheduleKeyDeletion:
 		t, complete = &scheduleKeyDeletion{cloud: c, spec: s}, s.Key != ""
 	case scenarios.UpdateLedgerKey:

@@ -489,12 +489,29 @@ func TestAliasThatIsGone(t *testing.T) {
 	}
 }
 
-// The person at 3 a.m. has this command and no loadkms.
-func TestByHandRestores(t *testing.T) {
+// byHand is a person who types a command line.
+func byHand(t *testing.T, command string) {
+	t.Helper()
 	const cli = "/usr/bin/aws" // Debian's: the newer ones have no qldb
 	if _, err := os.Stat(cli); err != nil {
 		t.Skip("no " + cli)
 	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "aws() { "+cli+` "$@"; }; `+command)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER="}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// lookup makes a target again from what a journal knows of it.
+func lookup(t *testing.T, target faults.Target) (faults.Target, error) {
+	t.Helper()
+	return awskms.Lookup(t.Context(), faults.Entry{ID: target.ID(), Spec: target.Spec()})
+}
+
+// The person at 3 a.m. has this command and no loadkms.
+func TestByHandRestores(t *testing.T) {
 	for _, a := range actions {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
@@ -507,12 +524,7 @@ func TestByHandRestores(t *testing.T) {
 			if err := target.Break(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			command := exec.CommandContext(t.Context(), "sh", "-c", "aws() { "+cli+` "$@"; }; `+target.ByHand(prior))
-			command.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b",
-				"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER="}
-			if out, err := command.CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
+			byHand(t, target.ByHand(prior))
 			if got, want := a.look(t, f), a.fine(f); got != want {
 				t.Errorf("afterwards: %s, want %s", got, want)
 			}
