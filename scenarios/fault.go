@@ -14,7 +14,7 @@ import (
 // An action's entry in the catalog: what it breaks, and which keys say more about that.
 type catalogEntry struct {
 	do      Action
-	target  string   // the key that names what it breaks
+	target  string   // the key that names what it breaks; "" if that is one of oneOf
 	changes string   // what of the target it changes: two actions that change the same do not overlap
 	needs   []string // further keys it cannot do without
 	oneOf   []string // of which it takes exactly one
@@ -26,7 +26,11 @@ type catalogEntry struct {
 
 // keys returns every key that belongs to the action alone.
 func (c *catalogEntry) keys() []string {
-	return slices.Concat([]string{c.target}, c.needs, c.oneOf, c.may)
+	keys := slices.Concat(c.needs, c.oneOf, c.may)
+	if c.target != "" {
+		keys = slices.Insert(keys, 0, c.target)
+	}
+	return keys
 }
 
 var catalog = []catalogEntry{
@@ -93,9 +97,13 @@ var catalog = []catalogEntry{
 			"other. What is in the file is written nowhere; who recovers on another machine needs the file there. No other fault may change the " +
 			"key's state at the same time.",
 	},
+	{
+		do: DisconnectKeyStore, changes: "connection", oneOf: []string{"key", "keyStore"},
+		doc: "disconnects the custom key store, or that of the key, from its cluster; restored by connecting it",
+		more: "Every key in the store is `Unavailable` meanwhile. Connecting takes up to 20 minutes, and the restore waits for that. The store must be " +
+			"`CONNECTED`. No fault on a key in the store should overlap it: that key could not be put back before the store is.",
+	},
 }
-
-var actionsLater = []string{"disconnect-key-store"}
 
 // purposes say what the keys are for that belong to some actions only.
 var purposes = map[string]string{
@@ -141,10 +149,6 @@ var faultSection = section[faultDraft]{
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				s, ok := p.text(n, "do")
 				if !ok {
-					return
-				}
-				if contains(actionsLater, s) {
-					p.at(n, "", "the action %s is not supported yet", quote(s))
 					return
 				}
 				i := slices.IndexFunc(catalog, func(c catalogEntry) bool { return string(c.do) == s })
@@ -219,6 +223,10 @@ var faultSection = section[faultDraft]{
 		{"material", optional, templateShape, "the file with the key's material, to import again",
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				d.Material = p.target(n, "material")
+			}},
+		{"keyStore", optional, templateShape, "the custom key store to disconnect, by its name or id",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.KeyStore = p.target(n, "keyStore")
 			}},
 		{"at", required, either(durationShape, to("at")),
 			"when: a duration since the run began, or a phase",
@@ -350,13 +358,13 @@ func (p *parser) suits(n *yaml.Node, given set, c *catalogEntry) {
 			continue
 		}
 		hint := fmt.Sprintf("it belongs to %s", enumerate(wanting(name), "and"))
-		if targets(name) {
+		if targets(name) && c.target != "" {
 			wrongTarget = true
 			hint = fmt.Sprintf("%s breaks %q; %q belongs to %s", c.do, c.target, name, enumerate(wanting(name), "and"))
 		}
 		p.at(k, hint, "%s has no %q", c.do, name)
 	}
-	if !given.has(c.target) && !wrongTarget {
+	if c.target != "" && !given.has(c.target) && !wrongTarget {
 		p.at(n, "", "%s needs %q: %s", c.do, c.target, purposes[c.target])
 	}
 	var chosen []string
@@ -406,7 +414,7 @@ func (a Action) changes() string {
 
 // target returns what the fault changes.
 func (f *Fault) target() Template {
-	for _, t := range []Template{f.Alias, f.Key, f.Ledger} {
+	for _, t := range []Template{f.Alias, f.Key, f.KeyStore, f.Ledger} {
 		if !t.IsZero() {
 			return t
 		}

@@ -30,9 +30,6 @@ func Language() []byte {
 	for _, c := range catalog {
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", c.do, strings.Join(c.keys(), "`, `"), cell(c.doc))
 	}
-	if len(actionsLater) > 0 {
-		fmt.Fprintf(&b, "\nNot supported yet: `%s`.\n", strings.Join(actionsLater, "`, `"))
-	}
 	for _, c := range catalog {
 		fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n%s\n", c.do, sentence(c.doc), c.more)
 	}

@@ -393,6 +393,7 @@ const (
 	Run                 Action = "run"
 	RotateKey           Action = "rotate-key"
 	DeleteKeyMaterial   Action = "delete-key-material"
+	DisconnectKeyStore  Action = "disconnect-key-store"
 	ScheduleKeyDeletion Action = "schedule-key-deletion"
 )
 
@@ -424,6 +425,7 @@ type Fault struct {
 	OneWay               bool // the script knows that rotate-key cannot be undone
 	// Material is the file that delete-key-material imports again, relative to the script's folder.
 	Material Template
+	KeyStore Template // of disconnect-key-store, by name or id; none: the one of Key
 	At       When
 	For      time.Duration // 0 means until the run ends
 	Expect   []Expectation // at most one per scope, in the order before, during, after

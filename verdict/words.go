@@ -102,6 +102,7 @@ var happenings = map[scenarios.Action]struct{ subject, broken, restored string }
 	scenarios.RevokeGrant:         {"the grant", "was revoked", "was made again"},
 	scenarios.RotateKey:           {"the key", "was rotated", "was rotated"},
 	scenarios.DeleteKeyMaterial:   {"the key's material", "was deleted", "was imported again"},
+	scenarios.DisconnectKeyStore:  {"the key store", "was disconnected", "was connected again"},
 	scenarios.ScheduleKeyDeletion: {"the key", "was scheduled for deletion", "was taken back"},
 
 	scenarios.DisableKey: {"the key", "was disabled", "was enabled again"},

@@ -36,6 +36,7 @@ type spec struct {
 	Grant      string           `json:"form,omitempty"`       // but for that, as JSON; revoke-grant
 	Material   string           `json:"material,omitempty"`   // file and
 	MaterialID string           `json:"materialId,omitempty"` // id of what is in it; delete-key-material
+	KeyStore   string           `json:"keyStore,omitempty"`   // id; disconnect-key-store
 	Watch      string           `json:"watch,omitempty"`      // the ledger to be a witness of
 }
 
@@ -57,6 +58,8 @@ func (c *Cloud) Resolve(ctx context.Context, f *scenarios.Fault) (faults.Target,
 		err = c.resolveRotateKey(ctx, f, &s)
 	case scenarios.DeleteKeyMaterial:
 		err = c.resolveDeleteKeyMaterial(ctx, f, &s)
+	case scenarios.DisconnectKeyStore:
+		err = c.resolveDisconnectKeyStore(ctx, f, &s)
 	case scenarios.ScheduleKeyDeletion:
 		err = c.resolveScheduleKeyDeletion(ctx, f, &s)
 	case scenarios.UpdateLedgerKey:
@@ -119,6 +122,8 @@ func (c *Cloud) target(s spec) (faults.Target, error) {
 		t, complete = &rotateKey{c, s}, s.Key != ""
 	case scenarios.DeleteKeyMaterial:
 		t, complete = &deleteKeyMaterial{c, s}, s.Key != "" && s.Material != ""
+	case scenarios.DisconnectKeyStore:
+		t, complete = &disconnectKeyStore{c, s}, s.KeyStore != ""
 	case scenarios.ScheduleKeyDeletion:
 		t, complete = &scheduleKeyDeletion{cloud: c, spec: s}, s.Key != ""
 	case scenarios.UpdateLedgerKey:
