@@ -44,6 +44,20 @@ type Slow interface {
 	UnderWay(now, prior State) time.Duration
 }
 
+// Outside is a Target that is not part of an embedded sandbox, whatever the run's other targets are: its
+// entries in the journal outlive the process.
+type Outside interface {
+	Target
+	Outside()
+}
+
+// A OneWay is a Target that nothing brings back, and that need not be: it is observed and broken, with no
+// rehearsal and no journal, and Restore is never called. Whoever makes one has asked the user.
+type OneWay interface {
+	Target
+	OneWay()
+}
+
 // A Journal remembers, across crashes, what has to be put back.
 type Journal interface {
 	Open(Entry) error          // durable before it returns
