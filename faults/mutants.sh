@@ -72,4 +72,5 @@ mutant $F '		p.notify(Refused, err)
 mutant $F 'case p.underWay(now, prior) == 0 || time.Now().After(until):' 'case p.underWay(now, prior) >= 0 || time.Now().After(until):' 'is not patient with the rehearsal of a slow target'
 mutant $F '		e.Embedded = false
 ' '' 'forgets with the sandbox what is outside of it'
+mutant faults/target.go 'needs(a, b) || needs(b, a)' 'needs(a, b)' 'lets a fault begin while another needs its target'
 exit $((survivors > 0))
