@@ -484,6 +484,63 @@ func TestSlowRestore(t *testing.T) {
 	}
 }
 
+// outside is a target that is not in the sandbox.
+type outside struct{ *thing }
+
+func (outside) Outside() {}
+
+// An entry of the embedded sandbox is closed unread once the sandbox is gone; what is outside of it must
+// not be.
+func TestOutside(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		target func(*thing) Target
+		want   bool
+	}{
+		{"inside", func(c *thing) Target { return c }, true},
+		{"outside", func(c *thing) Target { return outside{c} }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				j := &memory{}
+				err := Bracket{Journal: j, Entry: Entry{Embedded: true}}.Inject(t.Context(), tt.target(newThing()), pause(time.Second))
+				if err != nil || len(j.opened) != 1 || j.opened[0].Embedded != tt.want {
+					t.Errorf("entries %+v, error %v; want embedded %v", j.opened, err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// needy cannot be restored without another.
+type needy struct {
+	*thing
+	needs string
+}
+
+func (n needy) Needs() []string { return []string{n.needs} }
+
+func TestCollide(t *testing.T) {
+	a, b, other := newThing(), newThing(), newThing()
+	b.id, other.id = "b", "other"
+	for _, tt := range []struct {
+		name string
+		a, b Target
+		want bool
+	}{
+		{"the same", a, newThing(), true},
+		{"two", a, b, false},
+		{"one needs the other", needy{a, "b"}, b, true},
+		{"one needs a third", needy{a, "b"}, other, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, back := Collide(tt.a, tt.b), Collide(tt.b, tt.a); got != tt.want || back != tt.want {
+				t.Errorf("got %v and %v, want %v both ways", got, back, tt.want)
+			}
+		})
+	}
+}
+
 // oneWay is a target that nothing brings back.
 type oneWay struct{ *thing }
 

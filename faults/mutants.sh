@@ -69,5 +69,8 @@ mutant $F '		p.notify(Refused, err)
 	}
 	p.notify(Observed, nil)
 	p.notify(Breaking, nil)' 'breaks what is one-way although it cannot be observed'
-mutant $F 'case p.underWay(now, prior) == 0 || time.Now().After(until):' 'default:' 'is not patient with the rehearsal of a slow target'
+mutant $F 'case p.underWay(now, prior) == 0 || time.Now().After(until):' 'case p.underWay(now, prior) >= 0 || time.Now().After(until):' 'is not patient with the rehearsal of a slow target'
+mutant $F '		e.Embedded = false
+' '' 'forgets with the sandbox what is outside of it'
+mutant faults/target.go 'needs(a, b) || needs(b, a)' 'needs(a, b)' 'lets a fault begin while another needs its target'
 exit $((survivors > 0))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -56,6 +57,22 @@ type Outside interface {
 type OneWay interface {
 	Target
 	OneWay()
+}
+
+// Needy is a Target that cannot be restored while certain others are broken, so that they never overlap.
+type Needy interface {
+	Target
+	Needs() []string // the others' IDs
+}
+
+// Collide reports whether two targets must not be broken at the same time: they are the same one, or
+// one of them needs the other.
+func Collide(a, b Target) bool {
+	needs := func(a, b Target) bool {
+		n, is := a.(Needy)
+		return is && slices.Contains(n.Needs(), b.ID())
+	}
+	return a.ID() == b.ID() || needs(a, b) || needs(b, a)
 }
 
 // A Journal remembers, across crashes, what has to be put back.

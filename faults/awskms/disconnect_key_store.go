@@ -25,6 +25,7 @@ type disconnectKeyStore struct {
 var (
 	_ faults.Target  = (*disconnectKeyStore)(nil)
 	_ faults.Slow    = (*disconnectKeyStore)(nil)
+	_ faults.Needy   = (*disconnectKeyStore)(nil)
 	_ faults.Witness = (*disconnectKeyStore)(nil)
 )
 
@@ -44,6 +45,7 @@ func (c *Cloud) resolveDisconnectKeyStore(ctx context.Context, f *scenarios.Faul
 		if key.CustomKeyStoreId == nil {
 			return placed{fmt.Errorf("key %s is in no custom key store: its material is of origin %s", *key.KeyId, key.Origin), pos}
 		}
+		s.Key = *key.Arn
 		if store, err = c.keyStore(ctx, &kms.DescribeCustomKeyStoresInput{CustomKeyStoreId: key.CustomKeyStoreId}); err != nil {
 			return placed{err, pos}
 		}
@@ -94,6 +96,15 @@ func (d *disconnectKeyStore) ID() string {
 	return fmt.Sprintf("arn:aws:kms:%s:%s:custom-key-store/%s#connection", d.spec.Region, d.spec.Account, d.spec.KeyStore)
 }
 func (d *disconnectKeyStore) Spec() json.RawMessage { return d.spec.raw() }
+
+// Needs says that the state of the key by which the store was named depends on it; which other keys are in
+// the store is not asked.
+func (d *disconnectKeyStore) Needs() []string {
+	if d.spec.Key == "" {
+		return nil
+	}
+	return []string{d.spec.Key + "#state"}
+}
 
 func (d *disconnectKeyStore) look(ctx context.Context) (*types.CustomKeyStoresListEntry, error) {
 	return d.cloud.keyStore(ctx, &kms.DescribeCustomKeyStoresInput{CustomKeyStoreId: &d.spec.KeyStore})

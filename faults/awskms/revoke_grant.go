@@ -28,7 +28,11 @@ type revokeGrant struct {
 	spec  spec
 }
 
-var _ faults.Target = (*revokeGrant)(nil)
+var (
+	_ faults.Target  = (*revokeGrant)(nil)
+	_ faults.Needy   = (*revokeGrant)(nil)
+	_ faults.Witness = (*revokeGrant)(nil)
+)
 
 // A grantState is how often a grant is there, and which others there are of the same grantee and name:
 // one that appears among them is somebody else's answer to the fault.
@@ -216,7 +220,11 @@ func (c *Cloud) grants(ctx context.Context, key string) (all grants, err error) 
 }
 
 // ID is that of all grants of a key: which of them are one another's kin is not worth a mistake.
-func (r *revokeGrant) ID() string            { return r.spec.Key + "#grants" }
+func (r *revokeGrant) ID() string { return r.spec.Key + "#grants" }
+
+// Needs says that KMS makes grants only on a key that is Enabled.
+func (r *revokeGrant) Needs() []string { return []string{r.spec.Key + "#state"} }
+
 func (r *revokeGrant) Spec() json.RawMessage { return r.spec.raw() }
 
 func (r *revokeGrant) form() (g grantForm, err error) {
@@ -344,6 +352,11 @@ func (r *revokeGrant) byLedger(ctx context.Context) error {
 		return r.cloud.explain("update ledger "+r.spec.Ledger, r.cloud.endpoints.QLDB, err)
 	}
 	return nil
+}
+
+// Witness tells of the ledger that is watched, if there is one.
+func (r *revokeGrant) Witness(ctx context.Context) (string, error) {
+	return r.cloud.watch(ctx, r.spec.Watch)
 }
 
 func (r *revokeGrant) ByHand(faults.State) string {

@@ -8,7 +8,7 @@ import (
 )
 
 // A witness is a target, with what a ledger that depends on it makes of its state. A target that is
-// faults.Slow or faults.OneWay has to be its own witness, because this one would hide it.
+// faults.Slow, faults.OneWay or faults.Needy has to be its own witness, because this one would hide it.
 type witness struct {
 	faults.Target
 	cloud *Cloud
