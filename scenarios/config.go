@@ -171,9 +171,9 @@ var configSection = section[Config]{
 			func(p *parser, n *yaml.Node, c *Config) {
 				c.MaxUsers, _ = p.whole(n, "maxVusers", 1, mostUsers)
 			}},
-		{"engine", optional, wordOf(engines...), "the only engine there is",
+		{"engine", optional, wordOf("http"), "what speaks to the API",
 			func(p *parser, n *yaml.Node, _ *Config) {
-				p.word(n, "engine", engines)
+				p.engine(n)
 			}},
 		{"engines", optional, to("engines"), "settings of engines, of which http takes none",
 			func(p *parser, n *yaml.Node, _ *Config) {
@@ -204,8 +204,6 @@ var configSection = section[Config]{
 	},
 	later: []string{"sweep", "targets", "objective"},
 }
-
-var engines = []string{"http"}
 
 var enginesSection = section[struct{}]{
 	name:  "engines",

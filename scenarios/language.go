@@ -86,7 +86,8 @@ const languageTail = `
 ## Saner than Artillery
 
 What a script means to Artillery it means to loadkms, as far as its keys are supported. Where Artillery
-does something nobody can want, loadkms does not, and says so once when such a key is used.
+does something nobody can want, loadkms does not, and says so once when such a key is used. The whole list,
+with what is refused, is in [Coming from Artillery](ARTILLERY.md).
 
 | in the script | Artillery | loadkms |
 |---|---|---|
