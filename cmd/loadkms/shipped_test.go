@@ -56,6 +56,7 @@ func TestShippedScripts(t *testing.T) {
 		{name: "schedule-key-deletion", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 1},
 		{name: "revoke-grant", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 1},
 		{name: "run", class: result.KeyInaccessible, grace: true},
+		{name: "disconnect-key-store", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 2},
 		{name: "rotate-key", says: "ENABLED", keys: 1},
 		{name: "no-access-key", class: result.AccessDenied, grace: true, says: "UPDATING", keys: 2},
 	}
@@ -102,7 +103,7 @@ func TestShippedScripts(t *testing.T) {
 				}
 				return
 			}
-			f := run.Faults[0]
+			f := run.Faults[len(run.Faults)-1]
 			if f.Settled == result.Never && !f.OneWay || f.Broken == result.Never || f.Stuck != nil || f.Refused != "" {
 				t.Fatalf("the fault was not put back: %+v", f)
 			}
