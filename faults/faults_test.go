@@ -456,6 +456,38 @@ func (s *slow) UnderWay(now, prior State) time.Duration {
 	return 0
 }
 
+// anew is a slow target that starts over whatever state it is in.
+type anew struct{ *slow }
+
+func (a anew) Restore(ctx context.Context, prior State) error {
+	a.set("broken")
+	return a.slow.Restore(ctx, prior)
+}
+
+// A rehearsal that makes progress is waited for, and one that does not is refused.
+func TestSlowRehearsal(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		takes, atMost time.Duration
+		want          error
+	}{
+		{"makes progress", time.Minute, 30 * time.Minute, nil},
+		{"is at rest elsewhere", time.Minute, 0, ErrNoWayBack},
+		{"takes longer than the budget", 10 * time.Minute, 30 * time.Minute, ErrNoWayBack},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := anew{&slow{thing: newThing(), takes: tt.takes, atMost: tt.atMost}}
+				err := Bracket{Journal: &memory{}}.Inject(t.Context(), c, func(context.Context) error { return nil })
+				if !errors.Is(err, tt.want) || (err != nil) != (tt.want != nil) {
+					t.Errorf("error %v, want %v", err, tt.want)
+				}
+				time.Sleep(time.Hour) // the work in the background ends before the bubble does
+			})
+		})
+	}
+}
+
 // A restore that makes progress may take longer than the budget of one that does not.
 func TestSlowRestore(t *testing.T) {
 	for _, tt := range []struct {

@@ -73,6 +73,7 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 			KeyCache:      tuning.KeyCache,
 			RecoveryProbe: tuning.RecoveryProbe,
 			LedgerUpdate:  tuning.LedgerUpdate,
+			Vault:         slices.ContainsFunc(script.Faults, func(f scenarios.Fault) bool { return f.Do == scenarios.DisconnectKeyStore }),
 		})
 		if err != nil {
 			return nil, usage("start the sandbox: %w", err)
