@@ -31,8 +31,9 @@ fuzz: ## run every fuzz target for FUZZTIME
 mutants: ## break the restore logic in several ways; the tests must notice each
 	faults/mutants.sh
 
-crashtest: ## kill -9 at 200 random moments, over all faults; each must end with everything as it was
+crashtest: ## kill -9 at 200 random moments, over all faults, and of a sandbox that keeps its data; all must be as it was
 	LOADKMS_KILLS=67 $(GO) test -count=1 -timeout 30m -run TestKillsAtRandom ./cmd/loadkms
+	LOADKMS_KILLS=40 $(GO) test -count=1 -timeout 30m -run TestDataDirSurvivesKills ./cmd/loadkms
 
 golden: ## write the golden files and generated pages anew; look at the diff before you commit it
 	$(GO) test ./scenarios ./reporters ./runner/internal/flow -update

@@ -39,15 +39,16 @@ var house = map[string]room{
 		"runner/internal/flow runner/internal/measure runner/internal/records"},
 
 	"sandbox/clock":   {"sandbox time", ""},
+	"sandbox/store":   {"entries on disk", "github.com/cockroachdb/pebble/v2"},
 	"sandbox/ion":     {"Ion values and their hashes", "github.com/amazon-ion/ion-go"},
 	"sandbox/iam":     {"who may do what", ""},
-	"sandbox/kms":     {"KMS", "sandbox/iam sandbox/clock github.com/google/uuid"},
+	"sandbox/kms":     {"KMS", "sandbox/iam sandbox/clock sandbox/store github.com/google/uuid github.com/decred/dcrd"},
 	"sandbox/trail":   {"CloudTrail: what was done", "sandbox/iam sandbox/clock github.com/google/uuid"},
-	"sandbox/stack":   {"CloudFormation: templates and stacks", "sandbox/iam sandbox/clock github.com/google/uuid gopkg.in/yaml.v3"},
+	"sandbox/stack":   {"CloudFormation: templates and stacks", "sandbox/iam sandbox/clock sandbox/store github.com/google/uuid gopkg.in/yaml.v3"},
 	"sandbox/partiql": {"PartiQL on a database", "sandbox/ion"},
-	"sandbox/ledger":  {"QLDB", "sandbox/iam sandbox/clock sandbox/ion sandbox/partiql github.com/google/uuid"},
+	"sandbox/ledger":  {"QLDB", "sandbox/iam sandbox/clock sandbox/store sandbox/ion sandbox/partiql github.com/google/uuid"},
 	"sandbox/api":     {"the article's two endpoints", "sandbox/iam sandbox/ledger github.com/google/uuid"},
-	"sandbox": {"a small AWS and the article's API", "sandbox/iam sandbox/clock sandbox/kms sandbox/ledger " +
+	"sandbox": {"a small AWS and the article's API", "sandbox/iam sandbox/clock sandbox/store sandbox/kms sandbox/ledger " +
 		"sandbox/api sandbox/trail sandbox/stack github.com/google/uuid"},
 
 	"bench/stall":  {"a server that freezes, and the truth about it", ""},

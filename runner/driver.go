@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"loadkms/runner/internal/client"
 	"loadkms/runner/internal/flow"
@@ -27,8 +28,15 @@ func (c *conductor) newDriver() (release func()) {
 	}
 	c.aside, release = c.o.Transport, func() {}
 	if c.aside == nil {
-		portable := client.New(client.Options{DialTimeout: config.HTTP.Timeout, TLS: c.secure})
+		two := config.HTTP.Version == scenarios.HTTP2
+		portable := client.New(client.Options{
+			DialTimeout: config.HTTP.Timeout, TLS: c.secure, MostConns: config.HTTP.Pool,
+			HTTP2: two && c.target.Scheme == "https", H2C: two && c.target.Scheme == "http",
+		})
 		c.aside, release = portable, portable.CloseIdle
+	}
+	if c.o.Sign != nil {
+		c.aside = signing{c.aside, c.o.Sign}
 	}
 	if c.o.Transport != nil || config.HTTP.Version == scenarios.HTTP2 || c.proxied() || !client.HasLoops {
 		c.driver.Transport = c.aside
@@ -47,6 +55,9 @@ func secure(s *scenarios.Script) (*tls.Config, error) {
 	t := &s.Config.TLS
 	config := &tls.Config{InsecureSkipVerify: t.Insecure, ServerName: t.ServerName, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 	read := func(name string) ([]byte, error) {
+		if strings.HasPrefix(strings.TrimSpace(name), "-----BEGIN") {
+			return []byte(name), nil
+		}
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(s.File), name)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -395,5 +396,44 @@ func TestAnEndedKeyEndsTheLedger(t *testing.T) {
 	want(t, s, "GET", "/record/1", "", 500, grantMessage)
 	if !shows(t, s, "mainKeyID", "KMS_KEY_INACCESSIBLE") {
 		t.Errorf("encryption is %+v", encryption(t, s))
+	}
+}
+
+// TestConditionsOnTheRequest has a key whose policy asks for more than who calls.
+func TestConditionsOnTheRequest(t *testing.T) {
+	s := RunT(t, Options{})
+	ctx, admin := t.Context(), awskms.NewFromConfig(config(s, "AKIA"))
+	role := iam.RoleARN(s.Account(), iam.NoKMSRole)
+	for _, c := range []struct {
+		name, condition string
+		want            bool
+	}{
+		{"its address", `{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`, true},
+		{"another address", `{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`, false},
+		{"its client", `{"StringLike":{"aws:UserAgent":"aws-sdk-go-v2/*"}}`, true},
+		{"another client", `{"StringLike":{"aws:UserAgent":"curl/*"}}`, false},
+		{"its Region", `{"StringEquals":{"aws:RequestedRegion":"eu-west-2"}}`, true},
+		{"another Region", `{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}`, false},
+		{"TLS", `{"Bool":{"aws:SecureTransport":"true"}}`, true},
+		{"not yet over", `{"DateLessThan":{"aws:CurrentTime":"2999-01-01T00:00:00Z"}}`, true},
+		{"over", `{"DateLessThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"}}`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			key, err := admin.CreateKey(ctx, &awskms.CreateKeyInput{Policy: aws.String(fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
+				{"Effect":"Allow","Principal":{"AWS":%q},"Action":"kms:*","Resource":"*"},
+				{"Effect":"Allow","Principal":{"AWS":%q},"Action":"kms:GenerateDataKey","Resource":"*","Condition":%s}]}`,
+				iam.RootARN(s.Account()), role, c.condition))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = awskms.NewFromConfig(config(s, iam.NoKMSKey)).GenerateDataKey(ctx,
+				&awskms.GenerateDataKeyInput{KeyId: key.KeyMetadata.Arn, KeySpec: "AES_256"})
+			if c.want && err != nil {
+				t.Error(err)
+			}
+			if !c.want {
+				wantAPIError(t, err, "AccessDeniedException", "no identity-based policy allows")
+			}
+		})
 	}
 }

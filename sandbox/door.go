@@ -30,6 +30,8 @@ type door struct {
 	trail     *trail.Log
 	tokens    *tokens
 	started   time.Time // sandbox time
+
+	environment iam.Environment
 }
 
 // maxQuery bounds the body of a request in the awsQuery protocol: a template of 51,200 bytes takes up
@@ -123,7 +125,7 @@ func failJSON(w http.ResponseWriter, status int, code, message string) {
 func (d *door) lookup(credential iam.Credential) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refusal := &queryError{}
-		if errors.As(d.may(d.directory.Caller(credential.AccessKey), "cloudtrail:LookupEvents", "*"), &refusal) {
+		if errors.As(d.may(d.caller(r, credential), "cloudtrail:LookupEvents", "*"), &refusal) {
 			failJSON(w, http.StatusBadRequest, "AccessDeniedException", refusal.message)
 			return
 		}

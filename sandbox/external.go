@@ -92,6 +92,8 @@ func (o *Options) checkExternal() error {
 		return errors.New("a ledger key is for keys of another KMS, and there is none")
 	case o.Keys != nil && o.LedgerKey == "":
 		return errors.New("keys of another KMS need the name of the one for the ledger")
+	case o.Keys != nil && o.DataDir != "":
+		return errors.New("a data directory does not go with keys of another KMS, where grants end with the sandbox")
 	case o.Keys != nil && (o.Template != "" || len(o.Parameters) > 0):
 		return errors.New("a template makes its own keys, and does not go with those of another KMS")
 	}

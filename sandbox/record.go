@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -76,7 +75,7 @@ func (d *door) recorded(w http.ResponseWriter, r *http.Request, credential iam.C
 	read, err := io.ReadAll(io.LimitReader(r.Body, maxRecorded))
 	r.Body = &replay{Reader: io.MultiReader(bytes.NewReader(read), failing{err}, r.Body), Closer: r.Body}
 	t := &tape{ResponseWriter: w, status: http.StatusOK}
-	caller := d.directory.Caller(credential.AccessKey) // before the call, which may change who it is
+	caller := d.caller(r, credential) // before the call, which may change who it is
 	h.ServeHTTP(t, r)
 	in, ok := request(read)
 	if !ok || err != nil {
@@ -128,9 +127,13 @@ func (f failing) Read([]byte) (int, error) {
 
 // call begins the record of a request.
 func (d *door) call(r *http.Request, credential iam.Credential, source, operation string) trail.Call {
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	return trail.Call{Source: source, Operation: operation, Caller: d.directory.Caller(credential.AccessKey),
-		AccessKey: credential.AccessKey, Address: host, Agent: r.UserAgent()}
+	c := d.caller(r, credential)
+	return trail.Call{Source: source, Operation: operation, Caller: c, AccessKey: credential.AccessKey, Address: c.Address, Agent: c.Agent}
+}
+
+// caller is who sends a request, and from where.
+func (d *door) caller(r *http.Request, credential iam.Credential) iam.Caller {
+	return d.directory.Caller(credential.AccessKey).From(r.RemoteAddr, r.UserAgent())
 }
 
 // asIs shows a request as it came.

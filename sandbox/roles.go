@@ -64,11 +64,16 @@ func (d *door) members(kind, name string) (all []principalMember) {
 
 // may refuses what no policy of the caller's allows.
 func (d *door) may(c iam.Caller, action, resource string) error {
-	if d.directory.Identity(&iam.Request{Caller: c, Action: action, Resource: resource}) == iam.Allow {
+	if d.allows(c, action, resource) == iam.Allow {
 		return nil
 	}
 	return &queryError{http.StatusForbidden, "AccessDenied", "User: " + c.Principal + " is not authorized to perform: " +
 		action + " on resource: " + resource + " because no identity-based policy allows the " + action + " action"}
+}
+
+// allows is what the caller's policies say.
+func (d *door) allows(c iam.Caller, action, resource string) iam.Effect {
+	return d.directory.Identity(&iam.Request{Caller: c, Action: action, Resource: resource, Environment: d.environment})
 }
 
 func noSuch(kind, name string) error {

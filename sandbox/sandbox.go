@@ -26,6 +26,7 @@ import (
 	"loadkms/sandbox/kms"
 	"loadkms/sandbox/ledger"
 	"loadkms/sandbox/stack"
+	"loadkms/sandbox/store"
 	"loadkms/sandbox/trail"
 )
 
@@ -92,6 +93,12 @@ type Options struct {
 	// LedgerKey is the key in Keys for the ledger: a key id, key ARN, alias name or alias ARN.
 	LedgerKey string
 
+	// DataDir is a directory in which keys, ledgers, stacks and all that belongs to them are kept, so that
+	// they outlive the process; it is made if there is none. "" means that everything is in memory. It
+	// holds the keys' material in the clear, and is for tests. Region, Account and Stage must be those
+	// of the sandbox that is in it, and Template and Parameters too unless they are empty.
+	DataDir string
+
 	// PreHook runs before every call to KMS, the ledger's included; see kms.Options. It is for tests.
 	PreHook func(op string, c iam.Caller) error
 }
@@ -104,12 +111,22 @@ type Sandbox struct {
 	ledgers *ledger.Service
 	stacks  *stack.Service
 	trail   *trail.Log
-	stack   string // the name of the stack it started with
-	ledger  string // the name of the ledger behind the API
+	tokens  *tokens
+
+	disk      *store.Store // nil: everything is in memory
+	data      Data
+	started   time.Time // sandbox time, of the first start
+	stopClock func()    // ends the renewal of the clock's lease; nil without one
+
+	stack  string // the name of the stack it started with
+	ledger string // the name of the ledger behind the API
 
 	roles sync.Map // the ARNs of the roles that stacks have made
 
 	aws, api *listener
+
+	closing sync.Once
+	closed  error // of Close
 }
 
 // Start builds the stack and serves it until Close. The context is for the start only. Errors are
@@ -118,58 +135,52 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	directory := iam.NewDirectory(o.Account)
-	c := clock.New(o.Speed)
-	s := &Sandbox{o: o, clock: c, stack: "qldb-kms-" + o.Stage, trail: trail.New(trail.Options{
-		Account: o.Account, Region: o.Region, Clock: c, Delay: o.LookupDelay, Quota: o.Quotas})}
-	var quotas kms.Quotas
-	if o.Quotas {
-		quotas = kms.AWSQuotas(o.Region)
-	}
-	s.kms = kms.New(kms.Options{Account: o.Account, Region: o.Region, Clock: c, Directory: directory, PreHook: o.PreHook,
-		StoreDelay: o.KeyStore, Rotation: o.Rotation,
-		ServiceEvents: func(e kms.ServiceEvent) { s.trail.RecordService(e.Name, e.KeyARN, e.At) }})
-	caller := func(r *http.Request) iam.Caller {
-		credential, _ := iam.ParseAuthorization(r.Header.Get("Authorization")) // the front door has checked it
-		return directory.Caller(credential.AccessKey)
-	}
-	var lock ledger.Keys = keys{s.kms, o.Region, s.observe, new(sync.Map)}
-	if o.Keys != nil {
-		lock = o.Keys
-	}
-	s.ledgers = ledger.New(ledger.Options{Account: o.Account, Region: o.Region, Clock: c,
-		Keys: lock, Alias: o.Alias, KeyCache: o.KeyCache, RecoveryProbe: o.RecoveryProbe,
-		Update: o.LedgerUpdate, FollowEvery: o.AliasCheck, Caller: caller,
-		Directory: directory, Create: o.LedgerCreate, Delete: o.LedgerDelete})
-	if err := s.start(ctx, o, directory); err != nil {
+	s := &Sandbox{o: o, stack: "qldb-kms-" + o.Stage}
+	if err := s.start(ctx, o); err != nil {
 		s.Close()
 		return nil, err
 	}
 	// Not before the stack is there, whose calls come all at once.
-	s.kms.SetQuotas(quotas)
+	if o.Quotas {
+		s.kms.SetQuotas(kms.AWSQuotas(o.Region))
+	}
 	s.kms.SetConsistency(o.Consistency)
 	return s, nil
 }
 
-func (s *Sandbox) start(ctx context.Context, o Options, directory *iam.Directory) (err error) {
+func (s *Sandbox) start(ctx context.Context, o Options) (err error) {
 	if s.aws, err = listen("AWS", o.AWSAddr); err != nil {
 		return err
 	}
 	if s.api, err = listen("the API", o.APIAddr); err != nil {
 		return err
 	}
-	s.stacks = stack.New(stack.Options{Account: o.Account, Region: o.Region, Clock: s.clock, Kinds: s.kinds(), Step: o.StackStep,
-		Endpoint: s.api.url()})
+	if err := s.openData(); err != nil {
+		return err
+	}
+	directory := iam.NewDirectory(o.Account)
+	if err := s.open(ctx, directory); err != nil {
+		return err
+	}
 	if o.Keys != nil {
 		if err := o.useExternal(ctx, directory.Admin()); err != nil {
 			return err
 		}
 	}
-	if err := s.build(ctx, o); err != nil {
-		return fmt.Errorf("build the stack: %w", err)
+	if !s.data.Loaded {
+		s.started = s.clock.Now()
+		if err := s.build(ctx, o); err != nil {
+			return fmt.Errorf("build the stack: %w", err)
+		}
 	}
 	if s.ledger == "" { // the template has none: perhaps somebody makes one later
 		s.ledger = "qldb-kms-ledger-" + o.Stage
+	}
+	if err := s.finishData(); err != nil {
+		return err
+	}
+	if err := s.count(); err != nil {
+		return err
 	}
 	records := api.New(api.Options{Ledgers: s.ledgers, Ledger: s.ledger, Table: tableName, Stage: o.Stage, Driver: o.Driver,
 		Concurrency: o.Concurrency, ColdStart: o.ColdStart, CallTime: o.CallTime, Timeout: o.Gateway,
@@ -177,9 +188,45 @@ func (s *Sandbox) start(ctx context.Context, o Options, directory *iam.Directory
 		Read:   directory.Session(iam.GetRecordRole, "qldb-kms-"+o.Stage+"-get-record")})
 	s.api.serve(s.statusOr(records))
 	s.aws.serve(&door{kms: s.kms, ledgers: s.ledgers, directory: directory, stacks: s.stacks, trail: s.trail,
-		tokens:  &tokens{clock: s.clock, directory: directory, ends: map[string]time.Time{}},
-		started: s.clock.Now()})
+		tokens: s.tokens, started: s.started, environment: s.environment()})
 	return nil
+}
+
+// open makes the services, with what they were before if that is kept. Each may use those before it.
+func (s *Sandbox) open(ctx context.Context, directory *iam.Directory) (err error) {
+	o := s.o
+	s.trail = trail.New(trail.Options{Account: o.Account, Region: o.Region, Clock: s.clock, Delay: o.LookupDelay, Quota: o.Quotas})
+	if err := s.loadRoles(directory); err != nil {
+		return err
+	}
+	s.tokens = &tokens{clock: s.clock, directory: directory, disk: s.disk, ends: map[string]time.Time{}}
+	if err := s.tokens.load(); err != nil {
+		return err
+	}
+	s.kms, err = kms.Open(kms.Options{Account: o.Account, Region: o.Region, Clock: s.clock, Directory: directory, PreHook: o.PreHook,
+		StoreDelay: o.KeyStore, Rotation: o.Rotation,
+		ServiceEvents: func(e kms.ServiceEvent) { s.trail.RecordService(e.Name, e.KeyARN, e.At) }}, s.disk)
+	if err != nil {
+		return err
+	}
+	caller := func(r *http.Request) iam.Caller {
+		credential, _ := iam.ParseAuthorization(r.Header.Get("Authorization")) // the front door has checked it
+		return directory.Caller(credential.AccessKey).From(r.RemoteAddr, r.UserAgent())
+	}
+	var lock ledger.Keys = keys{s.kms, o.Region, s.observe, new(sync.Map)}
+	if o.Keys != nil {
+		lock = o.Keys
+	}
+	s.ledgers, err = ledger.Open(ctx, ledger.Options{Account: o.Account, Region: o.Region, Clock: s.clock,
+		Keys: lock, Alias: o.Alias, KeyCache: o.KeyCache, RecoveryProbe: o.RecoveryProbe,
+		Update: o.LedgerUpdate, FollowEvery: o.AliasCheck, Caller: caller,
+		Directory: directory, Create: o.LedgerCreate, Delete: o.LedgerDelete}, s.disk)
+	if err != nil {
+		return err
+	}
+	s.stacks, err = stack.Open(stack.Options{Account: o.Account, Region: o.Region, Clock: s.clock, Kinds: s.kinds(), Step: o.StackStep,
+		Endpoint: s.api.url()}, s.disk)
+	return err
 }
 
 func (o *Options) complete() error {
@@ -266,6 +313,11 @@ func (s *Sandbox) Region() string { return s.o.Region }
 // Account returns the id of the account everything belongs to.
 func (s *Sandbox) Account() string { return s.kms.Directory().Account() }
 
+// environment is where and when requests are made.
+func (s *Sandbox) environment() iam.Environment {
+	return iam.Environment{Region: s.o.Region, Clock: s.clock}
+}
+
 // Clock returns the sandbox's clock, which tests may advance.
 func (s *Sandbox) Clock() *clock.Clock { return s.clock }
 
@@ -276,14 +328,23 @@ func (s *Sandbox) KMS() *kms.Service { return s.kms }
 func (s *Sandbox) Ledgers() *ledger.Service { return s.ledgers }
 
 // Close stops listening, lets the requests under way finish for a moment, and waits until everything
-// the sandbox has started is over. What it held is gone. It may be called again.
+// the sandbox has started is over. What it held is gone, or in the data directory as it was at last. It
+// may be called again.
 func (s *Sandbox) Close() error {
-	err := errors.Join(s.aws.close(), s.api.close())
-	if s.stacks != nil {
-		s.stacks.Close() // before the ledgers, which it may be making
-	}
-	s.ledgers.Close()
-	return err
+	s.closing.Do(func() {
+		s.closed = errors.Join(s.aws.close(), s.api.close())
+		if s.stacks != nil {
+			s.stacks.Close() // before the ledgers, which it may be making
+		}
+		if s.ledgers != nil {
+			s.ledgers.Close()
+		}
+		if s.kms != nil {
+			s.closed = errors.Join(s.closed, s.kms.Close())
+		}
+		s.closed = errors.Join(s.closed, s.closeData())
+	})
+	return s.closed
 }
 
 // A listener is one HTTP server on a port of its own.
@@ -324,10 +385,10 @@ func (l *listener) url() string { return "http://" + l.tcp.Addr().String() }
 // serve answers requests from now on.
 func (l *listener) serve(h http.Handler) {
 	l.server = &http.Server{
-		Handler:           contain(h),
-		ReadHeaderTimeout: 10 * time.Second, // a request on loopback is here at once or never
-		ReadTimeout:       time.Minute,      // likewise its body, which is 1 MiB at most
-		IdleTimeout:       5 * time.Minute,  // longer than any pause of a load generator
+		Handler:           patient(contain(h)),
+		ReadHeaderTimeout: headerTime,
+		WriteTimeout:      answerTime, // for what the server itself says of a header; patient sets its own
+		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // the sandbox prints nothing
 		ConnState:         l.count,

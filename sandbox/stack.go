@@ -224,6 +224,9 @@ func (s *Sandbox) makeRole(_ context.Context, by iam.Caller, r stack.Request) (s
 		s.roles.Delete(arn)
 		return stack.Made{}, err
 	}
+	if err := s.keepRole(arn, roleRecord{true, policies}); err != nil {
+		return stack.Made{}, err
+	}
 	return stack.Made{ID: name, Attributes: map[string]string{"Arn": arn, "RoleId": principalID(arn)}}, nil
 }
 
@@ -234,14 +237,17 @@ func (s *Sandbox) removeRole(_ context.Context, by iam.Caller, _ stack.Request, 
 		return err
 	}
 	defer s.roles.Delete(arn)
-	return s.kms.Directory().Add(arn)
+	if err := s.kms.Directory().Add(arn); err != nil {
+		return err
+	}
+	return s.keepRole(arn, roleRecord{})
 }
 
 // mayChangeRole refuses who may use CloudFormation but not IAM: through a stack they could otherwise
 // make themselves a role that may do everything.
 func (s *Sandbox) mayChangeRole(by iam.Caller, arn string, actions ...string) error {
 	for _, action := range actions {
-		if s.kms.Directory().Identity(&iam.Request{Caller: by, Action: action, Resource: arn}) != iam.Allow {
+		if s.kms.Directory().Identity(&iam.Request{Caller: by, Action: action, Resource: arn, Environment: s.environment()}) != iam.Allow {
 			return fmt.Errorf("User: %s is not authorized to perform: %s on resource: %s", by.Principal, action, arn) //nolint:staticcheck // AWS's words
 		}
 	}

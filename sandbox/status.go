@@ -33,6 +33,7 @@ type status struct {
 	Account string    `json:"account"`
 	AWS     string    `json:"aws"` // URLs
 	API     string    `json:"api"`
+	DataDir string    `json:"dataDir,omitempty"` // "" if everything is in memory
 
 	Stack   stackStatus    `json:"stack"`
 	Keys    []keyStatus    `json:"keys"`
@@ -86,7 +87,7 @@ type eventStatus struct {
 // except that a ledger whose key is due to be tried is tried.
 func (s *Sandbox) status(ctx context.Context) (*status, error) {
 	out := &status{Now: s.clock.Now().UTC(), Speed: s.clock.Speed(), Region: s.o.Region, Account: s.Account(), AWS: s.AWSURL(),
-		API: s.APIURL() + "/" + s.o.Stage, Stack: stackStatus{s.stack, s.stacks.Status(s.stack)}, Keys: []keyStatus{},
+		API: s.APIURL() + "/" + s.o.Stage, DataDir: s.data.Dir, Stack: stackStatus{s.stack, s.stacks.Status(s.stack)}, Keys: []keyStatus{},
 		Ledgers: []ledgerStatus{}, Events: []eventStatus{}}
 	names := map[string]string{} // of outputs, by value
 	if outputs, err := s.stacks.Outputs(s.stack); err == nil {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"container/heap"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"loadkms/sandbox/clock"
 	"loadkms/sandbox/iam"
+	"loadkms/sandbox/store"
 )
 
 const (
@@ -28,17 +30,39 @@ var stsActions = map[string]action{
 	"GetSessionToken":   getSessionToken,
 }
 
-// maxTokens bounds how many temporary credentials there can be. They stay known when they have
-// expired, because an access key that is not known is the administrator's.
+// maxTokens bounds how many temporary credentials there can be whose time is not over.
 const maxTokens = 100_000
 
 // tokens are the temporary credentials that STS has given out.
 type tokens struct {
 	clock     *clock.Clock
 	directory *iam.Directory
+	disk      *store.Store // nil: they are in memory only
 
-	mu   sync.RWMutex         // guards the map, for a look-up
-	ends map[string]time.Time // by access key, in sandbox time
+	mu     sync.RWMutex         // guards the two below, for a look-up
+	ends   map[string]time.Time // by access key, in sandbox time
+	oldest expiries             // the same; the one whose time is over first at the top
+}
+
+// An expiry is when the time of an access key is over.
+type expiry struct {
+	end time.Time
+	key string
+}
+
+// expiries are a heap.
+type expiries []expiry
+
+func (e expiries) Len() int           { return len(e) }
+func (e expiries) Less(i, j int) bool { return e[i].end.Before(e[j].end) }
+func (e expiries) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *expiries) Push(x any)        { *e = append(*e, x.(expiry)) }
+
+func (e *expiries) Pop() any {
+	last := len(*e) - 1
+	x := (*e)[last]
+	(*e)[last], *e = expiry{}, (*e)[:last]
+	return x
 }
 
 // expired reports whether an access key was temporary and its time is over.
@@ -46,27 +70,46 @@ func (t *tokens) expired(accessKey string) bool {
 	t.mu.RLock()
 	end, ok := t.ends[accessKey]
 	t.mu.RUnlock()
-	return ok && !t.clock.Now().Before(end)
+	if !ok {
+		return t.directory.Withdrawn(accessKey)
+	}
+	return !t.clock.Now().Before(end)
 }
 
 // A temporary is a set of temporary credentials.
 type temporary struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string }
 
-// issue gives out credentials with which to call as c.
+// issue gives out credentials with which to call as c. It forgets those whose time is over, and only
+// those: with too many others it refuses.
 func (t *tokens) issue(c iam.Caller, lifetime time.Duration) (*temporary, error) {
 	var secret [30]byte
 	var token [180]byte
 	rand.Read(secret[:]) // never fails
 	rand.Read(token[:])
-	end := t.clock.Now().Add(lifetime)
-	id := "ASIA" + rand.Text()[:16]
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.ends) >= maxTokens {
+	now := t.clock.Now()
+	var b store.Batch
+	for len(t.oldest) > 0 && !now.Before(t.oldest[0].end) {
+		over := heap.Pop(&t.oldest).(expiry).key
+		delete(t.ends, over)
+		t.directory.Withdraw(over)
+		b.Delete(tokenEntries + over)
+	}
+	if len(t.oldest) >= maxTokens {
+		kept := t.disk.Enter(&b)
+		t.mu.Unlock()
+		_ = kept.Wait() // what is forgotten once more after a kill is nobody's all the same
 		return nil, &queryError{http.StatusBadRequest, "Throttling", "Rate exceeded"}
 	}
+	id, end := t.directory.Issue(c), now.Add(lifetime)
 	t.ends[id] = end
-	t.directory.AddKey(id, c)
+	heap.Push(&t.oldest, expiry{end, id})
+	b.Put(tokenEntries+id, encode(tokenRecord{c, end}))
+	kept := t.disk.Enter(&b)
+	t.mu.Unlock()
+	if err := kept.Wait(); err != nil {
+		return nil, &queryError{http.StatusInternalServerError, "InternalFailure", err.Error()}
+	}
 	return &temporary{id, base64.StdEncoding.EncodeToString(secret[:]), base64.StdEncoding.EncodeToString(token[:]),
 		end.UTC().Format(time.RFC3339)}, nil
 }
@@ -126,7 +169,7 @@ func assumeRole(d *door, c iam.Caller, _ iam.Credential, form url.Values) (any, 
 			"1 hour session limit for roles assumed by role chaining"}
 	}
 	const role = "role/"
-	effect := d.directory.Identity(&iam.Request{Caller: c, Action: "sts:AssumeRole", Resource: roleARN})
+	effect := d.allows(c, "sts:AssumeRole", roleARN)
 	if arn.Service != "iam" || arn.Account != d.directory.Account() || len(arn.Resource) <= len(role) ||
 		arn.Resource[:len(role)] != role || effect != iam.Allow || !d.directory.Exists(roleARN) {
 		// A role that does not exist is not told from one that must not be assumed.

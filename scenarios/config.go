@@ -1,10 +1,7 @@
 package scenarios
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,9 +43,27 @@ func (p *parser) config(n *yaml.Node, c *Config) {
 		c.TLS.Insecure = true
 	}
 	// If something was wrong, it may be the name of the key, and then the file has phases after all.
-	if !given.has("phases") && !p.ownPhases && clean {
+	if !given.has("phases") && clean {
+		p.phasesMissing = n
+	}
+}
+
+// defaultPhases sees to it that virtual users arrive if config has no phases, unless all scenarios have their own.
+func (p *parser) defaultPhases() {
+	own := 0
+	for i := range p.out.Scenarios {
+		if len(p.out.Scenarios[i].Phases) > 0 {
+			own++
+		}
+	}
+	c := &p.out.Config
+	all := own > 0 && own == len(p.out.Scenarios)
+	switch n := p.phasesMissing; {
+	case n != nil && !all:
 		c.Phases = []Phase{{Pos: p.pos(n), Duration: time.Second, From: 1, To: 1, Scenario: -1}}
 		p.note(n, "no phases", "config has no phases, so one virtual user arrives, as in Artillery")
+	case n == nil && all && len(c.Phases) > 0:
+		p.at(p.there(c.Phases[0].Pos), "remove one or the other", "config has phases, and all scenarios have their own")
 	}
 }
 
@@ -60,7 +75,7 @@ func (p *parser) once(config *yaml.Node, key string) {
 		return
 	}
 	older, present := config.Content[i], http.Content[j]
-	p.at(older, fmt.Sprintf("remove it; the other is on line %d", present.Line), "%s is set in config and in http", quote(key))
+	p.at(older, fmt.Sprintf("remove it; the other is on %s", p.line(present)), "%s is set in config and in http", quote(key))
 }
 
 var configSection = section[Config]{
@@ -286,121 +301,6 @@ var sandboxSection = section[Sandbox]{
 			}},
 	},
 	later: []string{"driver", "dataDir", "data-dir", "kmsEndpoint"},
-}
-
-// readVariables reads config.variables and what the command line sets over them.
-func (p *parser) readVariables(config *yaml.Node) {
-	n := lookup(config, "variables")
-	c := &p.out.Config
-	if n != nil && n.Kind != yaml.MappingNode {
-		p.at(n, "", "variables must be a mapping from names to values, not %s", kind(n))
-	} else if n != nil {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i], n.Content[i+1]
-			if !nameForm.MatchString(k.Value) || k.Value == "target" {
-				p.badVariable(k, k.Value)
-				continue
-			}
-			c.Variables = append(c.Variables, p.readVariable(k, v))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.o.Variables)) {
-		text := p.o.Variables[name]
-		v := Variable{Pos: p.pos(config), Name: name, Values: []string{text}, Typed: []any{typed(text)}}
-		if i := slices.IndexFunc(c.Variables, func(v Variable) bool { return v.Name == name }); i >= 0 {
-			v.Pos = c.Variables[i].Pos
-			c.Variables[i] = v
-		} else {
-			c.Variables = append(c.Variables, v)
-		}
-	}
-	for i := range c.Variables {
-		p.variables[c.Variables[i].Name] = &c.Variables[i]
-	}
-}
-
-// badVariable reports a name that a variable cannot have.
-func (p *parser) badVariable(n *yaml.Node, name string) {
-	hint := "use letters, digits and _"
-	if name == "target" {
-		hint = "target always stands for config.target"
-	}
-	p.at(n, hint, "%s cannot be the name of a variable", quote(name))
-}
-
-func (p *parser) readVariable(k, n *yaml.Node) Variable {
-	v := Variable{Pos: p.pos(k), Name: k.Value}
-	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
-		p.at(n, "", "the list of values of %s is empty", quote(k.Value))
-	}
-	for _, item := range oneOrList(n) {
-		if isNull(item) {
-			p.at(item, "", "a variable must have a value, and this is nothing")
-			continue
-		}
-		text, x := p.plainValue(item)
-		v.Values, v.Typed = append(v.Values, text), append(v.Typed, x)
-	}
-	if len(v.Values) == 0 { // a problem has been reported; whoever asks still gets a value
-		v.Values, v.Typed = []string{""}, []any{""}
-	}
-	return v
-}
-
-// plainValue returns a value of the script as text, and as what it is: string, int64, float64, bool, nil, []any
-// or map[string]any. The text of a list and of a mapping is JSON.
-func (p *parser) plainValue(n *yaml.Node) (string, any) {
-	x := p.anyValue(n)
-	if n.Kind == yaml.ScalarNode {
-		return n.Value, x
-	}
-	b, err := json.Marshal(x)
-	if err != nil { // a number JSON does not have
-		p.at(n, "put it in quotes if it is a text", "%s holds a number that JSON does not have", kind(n))
-	}
-	return string(b), x
-}
-
-func (p *parser) anyValue(n *yaml.Node) any {
-	switch n.Kind {
-	case yaml.MappingNode:
-		m := map[string]any{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			m[n.Content[i].Value] = p.anyValue(n.Content[i+1])
-		}
-		return m
-	case yaml.SequenceNode:
-		list := []any{}
-		for _, c := range n.Content {
-			list = append(list, p.anyValue(c))
-		}
-		return list
-	}
-	if isNull(n) {
-		return nil
-	}
-	x, ok := scalarValue(n)
-	if !ok {
-		p.at(n, "", "%s is not a value", quote(n.Value))
-	}
-	if u, tooLong := x.(uint64); tooLong {
-		return float64(u)
-	}
-	return x
-}
-
-// typed returns what YAML makes of a text without quotes.
-func typed(text string) any {
-	n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
-	n.Tag = n.ShortTag()
-	v, ok := scalarValue(n)
-	if u, tooLong := v.(uint64); ok && tooLong {
-		return float64(u)
-	}
-	if !ok {
-		return text
-	}
-	return v
 }
 
 func (p *parser) classRule(n *yaml.Node) ClassRule {

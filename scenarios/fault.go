@@ -282,7 +282,7 @@ func (p *parser) fits(i int, d *faultDraft) {
 		return
 	}
 	for _, x := range f.Expect {
-		n := &yaml.Node{Line: x.Line, Column: x.Col}
+		n := p.there(x.Pos)
 		switch {
 		case x.Scope == Before && from == 0:
 			p.at(n, "let it begin later", "nothing can be expected before a fault with which the run begins")
@@ -300,7 +300,7 @@ func (p *parser) fits(i int, d *faultDraft) {
 			continue
 		}
 		if oFrom, oTo := p.out.span(o); from < oTo && oFrom < to {
-			p.at(&yaml.Node{Line: f.Line, Column: f.Col},
+			p.at(p.there(f.Pos),
 				fmt.Sprintf("let one end before the other begins: they last from %s to %s and from %s to %s",
 					words(oFrom), words(oTo), words(from), words(to)),
 				"this fault overlaps the one at %s: both change %s", o.Pos, quote(f.target().Source))

@@ -270,6 +270,9 @@ func (p *parser) compile(n *yaml.Node, text string, calls bool, known resolver) 
 		switch {
 		case h.err != "":
 			p.at(place, h.hint, "%s", h.err)
+		case h.part.Call != "" && !calls && byLot(h.part.Call):
+			p.call(place, &parts[i], known)
+			parts[i] = Part{Text: p.draw(parts[i].Call, parts[i].Args)}
 		case h.part.Call != "" && !calls:
 			p.at(place, "", "functions can be called in flows only, and %s is one", quote(h.part.Call))
 		case h.part.Call != "":
@@ -378,6 +381,9 @@ func (p *parser) constant(name string) (fill *string, msg, hint string) {
 	p.used[root] = true
 	if root == "$environment" && !dotted {
 		return &p.o.Environment, "", ""
+	}
+	if fill, msg, hint, is := p.surroundings(name); is {
+		return fill, msg, hint
 	}
 	v := p.variables[root]
 	switch {

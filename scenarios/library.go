@@ -33,6 +33,9 @@ func Names() (names []string) {
 // that ships with loadkms: rotate, rotate.yaml or scenarios/rotate.yaml. The error is a *Problems if
 // there is such a script but it is wrong, and wraps [fs.ErrNotExist] if there is none.
 func Load(name string, o Options) (*Script, error) {
+	if contains([]string{".js", ".cjs", ".mjs", ".ts"}, filepath.Ext(name)) {
+		return nil, fmt.Errorf("read script %q: a script is YAML or JSON, and not a program", name)
+	}
 	src, err := os.ReadFile(name)
 	if err == nil {
 		return Parse(name, src, o)

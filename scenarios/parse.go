@@ -1,8 +1,10 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"path"
 	"path/filepath"
 	"slices"
@@ -16,27 +18,47 @@ type Options struct {
 	Environment string            // -e: merged over config; "" means none
 	Variables   map[string]string // -v: set in config.variables, which they override
 	Target      string            // --target: instead of config.target; "" means config.target
+	Over        []Text            // -i, --config: merged over the script one after another; lists are replaced
+	Overrides   string            // --overrides: JSON that is merged over all that, the environment included; "" means none
 	Payload     string            // -p: instead of the path of the only payload, relative to the script's folder; "" means that
+	Scenario    string            // --scenario-name: the only scenario to play, by its name or a regular expression; "" means all
+	Solo        bool              // --solo: one virtual user arrives, and nothing is broken
 	Insecure    bool              // -k: certificates are not verified
+	Seed        uint64            // of what config draws by lot
+	// Env looks up variables of the process for config; nil means that there are none.
+	Env func(name string) (string, bool)
+}
+
+// A Text is a file that is merged over a script.
+type Text struct {
+	File string
+	Text []byte
+	// Processor says that a processor it names is beside it, and not beside the script.
+	Processor bool
 }
 
 // Parse reads one script. file names it in messages. It reports every problem it can find: the error
 // is always a *Problems, and then there is no script.
 //
 // Environments that were not chosen are checked too, so that a mistake in one is found before the day
-// it is needed.
+// it is needed. One that uses a variable the process does not have cannot be.
 func Parse(file string, src []byte, o Options) (*Script, error) {
 	p := newParser(file, src, o)
-	root := p.tree(src)
+	root := p.merged()
 	if root == nil {
-		return nil, &Problems{List: p.problems, src: src}
+		return nil, p.refuse(p.problems)
 	}
 	p.script(root)
 	found := p.problems
 	known := p.reported
 	for _, name := range p.otherEnvironments {
-		q := newParser(file, src, Options{Environment: name})
+		q := newParser(file, src, o)
+		q.o.Environment, q.aside = name, true
+		q.sources, q.lines, q.overrides = p.sources, p.lines, p.overrides
 		q.script(root)
+		if q.unset {
+			continue
+		}
 		for _, x := range q.problems {
 			if !known[*x] {
 				known[*x] = true
@@ -47,8 +69,11 @@ func Parse(file string, src []byte, o Options) (*Script, error) {
 		}
 	}
 	if len(found) > 0 {
-		sortProblems(found)
-		return nil, &Problems{List: found, src: src}
+		return nil, p.refuse(found)
+	}
+	p.choose()
+	if len(p.problems) > 0 {
+		return nil, p.refuse(p.problems)
 	}
 	return p.out, nil
 }
@@ -60,22 +85,27 @@ const environmentsChecked = 50
 // A parser reads one script in one environment.
 type parser struct {
 	file     string
-	lines    []string
+	sources  []source
+	lines    []string // of all sources
 	o        Options
 	out      *Script
 	problems []*Problem
 	found    int              // how often a problem was found, the same one again included
 	reported map[Problem]bool // what aliases would otherwise report once for every use
 	noted    map[string]bool
+	dice     *rand.Rand // for what config draws by lot
 
+	overrides         *yaml.Node // of --overrides; nil means none
+	aside             bool       // it checks an environment that was not chosen
+	unset             bool       // which uses a variable that the process does not have
 	otherEnvironments []string
 	variables         map[string]*Variable
 	used              map[string]bool // variables some template has a hole for
 	hasConfig         bool            // without one, what it would say is not known to be missing
 	poisson           bool            // config.mode
+	phasesMissing     *yaml.Node      // config, if it has none
 	processor         bool            // functions may set variables nobody can know now
 	later             []func()        // checks that need the whole script
-	ownPhases         bool            // all scenarios have phases of their own
 
 	// Of the flow that is read. While config is read, captured has what any flow captures.
 	loops    scopes          // around the present step
@@ -86,11 +116,13 @@ type parser struct {
 func newParser(file string, src []byte, o Options) *parser {
 	name := path.Base(filepath.ToSlash(file))
 	return &parser{
-		file: file, lines: splitLines(src), o: o,
+		file: file, o: o,
+		sources: []source{{name: file, text: src}}, lines: splitLines(src),
 		out:      &Script{File: file, Name: strings.TrimSuffix(name, path.Ext(name)), Source: src},
 		reported: map[Problem]bool{}, noted: map[string]bool{},
 		variables: map[string]*Variable{}, used: map[string]bool{},
 		captured: map[string]bool{}, left: map[string]bool{},
+		dice: rand.New(rand.NewPCG(o.Seed, 0)),
 	}
 }
 
@@ -100,7 +132,8 @@ func (p *parser) at(n *yaml.Node, hint, format string, args ...any) {
 	if n.Kind == yaml.ScalarNode && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
 		word = n.Value
 	}
-	p.add(&Problem{File: p.file, Line: n.Line, Col: n.Column, Msg: fmt.Sprintf(format, args...),
+	file, line := p.place(n.Line)
+	p.add(&Problem{File: file, Line: line, Col: n.Column, Msg: fmt.Sprintf(format, args...),
 		Hint: hint, word: word})
 }
 
@@ -121,7 +154,10 @@ func (p *parser) clean(f func()) bool {
 }
 
 // pos returns the place of n.
-func (p *parser) pos(n *yaml.Node) Pos { return Pos{p.file, n.Line, n.Column} }
+func (p *parser) pos(n *yaml.Node) Pos {
+	file, line := p.place(n.Line)
+	return Pos{file, line, n.Column}
+}
 
 // note tells once what we do saner than Artillery.
 func (p *parser) note(n *yaml.Node, subject, format string, args ...any) {
@@ -134,16 +170,15 @@ func (p *parser) note(n *yaml.Node, subject, format string, args ...any) {
 // script reads the whole file.
 func (p *parser) script(root *yaml.Node) {
 	capturedIn(root, p.captured)
-	if list := lookup(root, "scenarios"); list != nil && list.Kind == yaml.SequenceNode {
-		p.ownPhases = len(list.Content) > 0 &&
-			!slices.ContainsFunc(list.Content, func(n *yaml.Node) bool { return lookup(n, "phases") == nil })
-	}
 	if i := indexOf(root, "config"); i >= 0 {
 		p.hasConfig = true
 		merged := *root
 		merged.Content = slices.Clone(root.Content)
 		merged.Content[i+1] = p.environment(root.Content[i+1])
 		root = &merged
+	}
+	root = p.override(root)
+	if i := indexOf(root, "config"); i >= 0 {
 		p.readVariables(root.Content[i+1])
 		p.processor = lookup(root.Content[i+1], "processor") != nil
 	}
@@ -152,7 +187,7 @@ func (p *parser) script(root *yaml.Node) {
 		check()
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.o.Variables)) {
-		if len(p.problems) > 0 {
+		if len(p.problems) > 0 || p.aside {
 			break // what uses the variable may not have been read
 		}
 		if !p.used[name] && !p.processor && lookup(lookup(lookup(root, "config"), "variables"),
@@ -161,7 +196,7 @@ func (p *parser) script(root *yaml.Node) {
 				Hint: meant(name, p.variableNames(name), "known:")})
 		}
 	}
-	slices.SortStableFunc(p.out.Notes, func(a, b Note) int { return a.Line - b.Line })
+	slices.SortStableFunc(p.out.Notes, func(a, b Note) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
 }
 
 var scriptSection = section[Script]{
@@ -179,6 +214,7 @@ var scriptSection = section[Script]{
 		{"scenarios", required, listOf(to("scenario")), "what virtual users do",
 			func(p *parser, n *yaml.Node, s *Script) {
 				p.scenarios(n, s)
+				p.defaultPhases()
 			}},
 		{"after", optional, to("after"), "a flow that is played once after the load",
 			func(p *parser, n *yaml.Node, s *Script) {
@@ -236,10 +272,16 @@ func (p *parser) environment(config *yaml.Node) *yaml.Node {
 	if chosen == nil || isNull(chosen) {
 		return config
 	}
-	if n := indexMerged(config, chosen); n != nil {
-		p.note(n, "environments", "this list replaces the one in config; Artillery would merge the two item by item")
+	return p.overlay(config, chosen, "environments", "the one in config")
+}
+
+// overlay returns base with over laid on it, and tells if Artillery would do it otherwise. What says what a list
+// in over replaces.
+func (p *parser) overlay(base, over *yaml.Node, subject, what string) *yaml.Node {
+	if n := indexMerged(base, over); n != nil {
+		p.note(n, subject, "this list replaces %s; Artillery would merge the two item by item", what)
 	}
-	return overlay(config, chosen)
+	return overlay(base, over)
 }
 
 // indexMerged returns a list in over for which Artillery's way of merging lists, item by item, yields

@@ -83,9 +83,8 @@ func (p *parser) length(n *yaml.Node, what string) time.Duration {
 	if !ok {
 		return 0
 	}
-	s, _ := p.text(n, what)
-	if f, isNumber := parseNumber(s); isNumber && f != math.Trunc(f) {
-		p.note(n, "fraction", "%s: %s is %s; Artillery refuses it, or takes it for milliseconds", what, s, words(d))
+	if f, isNumber := parseNumber(n.Value); isNumber && f != math.Trunc(f) {
+		p.note(n, "fraction", "%s: %s is %s; Artillery refuses it, or takes it for milliseconds", what, n.Value, words(d))
 	}
 	return d
 }
@@ -192,7 +191,7 @@ func (p *parser) exclude(given set, a, b, section string) {
 	if first.Line > second.Line || first.Line == second.Line && first.Column > second.Column {
 		first, second = second, first
 	}
-	p.at(second, fmt.Sprintf("remove one of them; the other is on line %d", first.Line),
+	p.at(second, fmt.Sprintf("remove one of them; the other is on %s", p.line(first)),
 		"%q and %q exclude one another in %s", first.Value, second.Value, section)
 }
 

@@ -37,15 +37,19 @@ func (p *Problem) Error() string {
 // Problems is the error of Parse and Load: everything that is wrong with a script, in the order of
 // the file. No script comes with it.
 type Problems struct {
-	List []*Problem // at least one
-	src  []byte
+	List    []*Problem // at least one
+	sources []source
 }
 
 // Problems returns the error for a script that parses but cannot work: list, sorted, with the script's
 // lines to show. It is for packages that compile scripts further. list must not be empty.
 func (s *Script) Problems(list []*Problem) *Problems {
 	sortProblems(list)
-	return &Problems{List: list, src: s.Source}
+	sources := s.sources
+	if sources == nil { // it was not parsed
+		sources = []source{{name: s.File, text: s.Source}}
+	}
+	return &Problems{List: list, sources: sources}
 }
 
 // Error returns one line for each problem, for at most 20 of them.
@@ -67,11 +71,14 @@ func (p *Problems) Error() string {
 // wrong, and a hint. At most 20 are shown. It ends with a newline.
 func (p *Problems) Explain() string {
 	var b strings.Builder
-	lines := splitLines(p.src)
+	sources := map[string][]string{}
+	for _, s := range p.sources {
+		sources[s.name] = splitLines(s.text)
+	}
 	for _, q := range p.List[:min(shown, len(p.List))] {
 		b.WriteString(q.Error())
 		b.WriteByte('\n')
-		if q.Line >= 1 && q.Line <= len(lines) {
+		if lines := sources[q.File]; q.Line >= 1 && q.Line <= len(lines) {
 			text, mark := underline(printable(lines[q.Line-1]), q.Col, q.word)
 			fmt.Fprintf(&b, "%5d | %s\n", q.Line, text)
 			fmt.Fprintf(&b, "      | %s\n", mark)
@@ -89,7 +96,7 @@ func (p *Problems) Explain() string {
 // sortProblems brings problems into the order of the file.
 func sortProblems(list []*Problem) {
 	slices.SortStableFunc(list, func(a, b *Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Msg, b.Msg))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Msg, b.Msg))
 	})
 }
 

@@ -83,9 +83,5 @@ func (p *parser) scenarios(n *yaml.Node, s *Script) {
 		p.at(n, "", "the list of scenarios is empty")
 	case clean && weighted > 0 && sum == 0:
 		p.at(n, "give one a weight of more than 0", "no scenario is ever played: all weights are 0")
-	case clean && len(items) > 0 && weighted == 0 && len(s.Config.Phases) > 0:
-		at := s.Config.Phases[0]
-		p.at(&yaml.Node{Line: at.Line, Column: at.Col}, "remove the phases of config, or those of a scenario",
-			"no scenario plays in the phases of config: all of them have phases of their own")
 	}
 }

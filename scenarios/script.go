@@ -18,8 +18,13 @@ type Pos struct {
 	Line, Col int
 }
 
-// String returns file:line:col, which every editor can follow.
-func (p Pos) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col) }
+// String returns file:line:col, which every editor can follow, or the name of a flag alone.
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
 
 // A Script is one file: what load to apply, what to break meanwhile, and what must hold.
 type Script struct {
@@ -32,6 +37,8 @@ type Script struct {
 	Scenarios []Scenario // at least one
 	Faults    []Fault
 	Notes     []Note // what we do saner than Artillery; to be printed once
+
+	sources []source
 }
 
 // A Note tells the user of an Artillery script that we do something else, and what.
@@ -129,8 +136,8 @@ type TLS struct {
 	Pos
 	Insecure   bool   // certificates are not verified
 	ServerName string // to verify, and to ask for; "" means the URL's
-	CA         string // PEM files, relative to the script's folder; "" means the system's roots
-	Cert, Key  string // of the client; "" means none
+	CA         string // PEM: a file, relative to the script's folder, or what it holds; "" means the system's roots
+	Cert, Key  string // of the client, likewise; "" means none
 }
 
 // A Payload is a CSV file of which every virtual user gets a row.

@@ -15,7 +15,7 @@ func (p *parser) tls(n *yaml.Node, t *TLS) {
 
 var tlsSection = section[TLS]{
 	name:  "tls",
-	about: "Tunes secure connections. Files are PEM, and relative to the script.",
+	about: "Tunes secure connections. Files are PEM, and relative to the script; what they hold may stand in their place.",
 	keys: []key[TLS]{
 		{"rejectUnauthorized", optional, truthShape, "whether the server must prove who it is; true unless told",
 			func(p *parser, n *yaml.Node, t *TLS) {

@@ -18,7 +18,7 @@ func TestSafetyIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	var tests bytes.Buffer
-	for _, room := range []string{"faults", "cmd", "runner"} {
+	for _, room := range []string{"faults", "cmd", "runner", "sandbox"} {
 		err := filepath.WalkDir(filepath.Join(root, room), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
 				return err

@@ -84,11 +84,10 @@ func shipped() string {
 func (f *runFlags) run(cmd *cobra.Command, w *words, name string) (err error) {
 	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
 	outliveReaders()
-	options, err := f.parse.options()
-	if err != nil {
-		return err
+	if f.seed == 0 {
+		f.seed = rand.Uint64N(1e9) + 1 // nine digits: short enough to be typed again
 	}
-	script, err := load(name, options)
+	script, err := f.parse.load(name, f.seed)
 	if err != nil {
 		return &coded{exitUsage, err}
 	}
@@ -129,9 +128,6 @@ func (f *runFlags) run(cmd *cobra.Command, w *words, name string) (err error) {
 	if metrics.url != "" {
 		fmt.Fprintf(stderr, "metrics at %s\n", metrics.url)
 	}
-	if f.seed == 0 {
-		f.seed = rand.Uint64N(1e9) + 1 // nine digits: short enough to be typed again
-	}
 	if err := s.startGuard(stderr); err != nil {
 		return err
 	}
@@ -150,6 +146,7 @@ func (f *runFlags) run(cmd *cobra.Command, w *words, name string) (err error) {
 		Environment: f.parse.environment,
 		AWS:         s.aws,
 		Log:         out.log(),
+		Sign:        s.sign(),
 	})
 	unwatch()
 	if err != nil {

@@ -41,7 +41,13 @@ It prints the exports a shell needs to use it:
 A browser shows at the API's address how keys and ledger are, live.
 Times are sandbox time: with --speed 60, at which the scripts that ship expect it, a key cache of 5m
 lasts 5 seconds. Keys live as long as the process: see loadkms recover --help about a run in whose
-middle it ends.
+middle it ends. With --data-dir they outlive it:
+
+  loadkms sandbox --speed 60 --data-dir ~/sandbox
+
+What was acknowledged is there again after a kill -9, and sandbox time does not go back. Events of CloudTrail,
+sessions of QLDB and what is still being seen late (--consistency) are not kept. The directory holds
+the material of all keys in the clear: it is for tests, and only you can read it.
 
 The ledger can use keys of another KMS, such as AWS's:
 
@@ -99,6 +105,7 @@ The stack has no keys but an output mainKeyID, which is the ledger's at the star
 				}
 			}
 			fmt.Fprint(cmd.OutOrStdout(), exports)
+			fmt.Fprintf(cmd.ErrOrStderr(), "sandbox: %s\n", keeping(s.Data()))
 			fmt.Fprintf(cmd.ErrOrStderr(), "sandbox: AWS at %s, API and status page at %s, stack %s, ledger %s; Ctrl-C ends it\n",
 				s.AWSURL(), s.APIURL(), s.Stack(), s.Ledger())
 			<-cmd.Context().Done()
@@ -111,6 +118,7 @@ The stack has no keys but an output mainKeyID, which is the ledger's at the star
 	flags.IntVar(&port, "port", 4566, "port of the AWS endpoint; 0 means any")
 	flags.IntVar(&api, "api-port", 8080, "port of the API and the status page; 0 means any")
 	flags.StringVar(&envFile, "env-file", "", "also write the exports to this `file`, once everything can be reached")
+	flags.StringVar(&o.DataDir, "data-dir", "", "keep keys, ledgers and stacks in this `directory`, which will hold key material in the clear (default: in memory only)")
 	flags.BoolVar(&list, "list", false, "print which operations of AWS the sandbox has, and end")
 	flags.StringVar(&o.Stage, "stage", "poc", "stage of the article's stack: qldb-kms-STAGE")
 	flags.StringVar(&o.Region, "region", "eu-west-2", "region to be in")
@@ -138,6 +146,24 @@ The stack has no keys but an output mainKeyID, which is the ledger's at the star
 	flags.DurationVar(&o.LookupDelay, "lookup-delay", 0, "how long events take to be found by LookupEvents")
 	flags.DurationVar(&o.StackStep, "stack-step", 0, "how long CloudFormation takes for a resource (0: the default, 500ms)")
 	return cmd
+}
+
+// keeping tells where a sandbox has what it knows.
+func keeping(d sandbox.Data) string {
+	count := func(n int, what string) string {
+		if n != 1 {
+			what += "s"
+		}
+		return fmt.Sprintf("%d %s", n, what)
+	}
+	switch {
+	case d.Dir == "":
+		return "everything is in memory and goes with the process"
+	case !d.Loaded:
+		return "begins the data directory " + d.Dir + ", which holds key material in the clear"
+	}
+	return fmt.Sprintf("loaded %s, %s and %s from the data directory %s", count(d.Keys, "key"), count(d.Ledgers, "ledger"),
+		count(d.Stacks, "stack"), d.Dir)
 }
 
 // address puts a host and a port together.

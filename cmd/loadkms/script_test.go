@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"key":     key,
 			"busy":    busy,
 			"meddle":  meddle,
+			"serve":   serve,
 		},
 	})
 }
@@ -234,6 +239,35 @@ func busy(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() })
 	ts.Setenv(args[0], l.Addr().String())
+}
+
+// serve VAR FILE starts an API that answers everything with 200 and nothing, sets VAR to its URL, and notes in FILE
+// what it is asked: method, path, protocol, and who signed for which region and service.
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	name := ts.MkAbs(args[1])
+	log, err := os.Create(name)
+	ts.Check(err)
+	scope := regexp.MustCompile(`Credential=([^/]*)/[0-9]*/([^,]*)/aws4_request`)
+	var mu sync.Mutex
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		signed := ""
+		if m := scope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
+			signed = " " + m[1] + " " + m[2]
+		}
+		fmt.Fprintf(log, "%s %s %s%s\n", r.Method, r.URL, r.Proto, signed)
+	}))
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server.Config.Protocols = protocols
+	server.Start()
+	ts.Setenv(args[0], server.URL)
+	ts.Defer(func() {
+		server.Close()
+		_ = log.Close()
+	})
 }
 
 // refusedURL returns the URL of a port nobody listens on.

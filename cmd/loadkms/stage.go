@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"loadkms/faults"
 	"loadkms/faults/awskms"
@@ -32,6 +34,7 @@ type stage struct {
 	dir     string // of the journal
 	own     string // the same, if it is the run's own and goes with it; else ""
 	keeper  *faults.Keeper
+	signer  *awskms.Signer // nil unless requests are signed
 }
 
 // setTheStage resolves everything the script names. It changes nothing outside this process.
@@ -76,6 +79,14 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 		if settle == 0 {
 			// A change that is late in the sandbox is late in its time.
 			settle = s.sandbox.Clock().Real(faults.DefaultSettle)
+		}
+	}
+	if sig := script.Config.HTTP.SigV4; sig != nil {
+		who := cloud
+		who.Region = cmp.Or(sig.Region, cloud.Region)
+		if s.signer, err = awskms.NewSigner(ctx, who, sig.Service); err != nil {
+			return nil, hint(usage("%w (%s)", err, sig.Pos), "credentials come from the environment or the AWS configuration; "+
+				"the region from awsSigV4, config.aws or --region")
 		}
 	}
 	if len(script.Faults) == 0 {
@@ -128,6 +139,14 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 		return nil, usage("%w", errors.Join(refused...))
 	}
 	return s, nil
+}
+
+// sign returns what signs requests, nil if nothing does.
+func (s *stage) sign() func(r *http.Request, body []byte, at time.Time) error {
+	if s.signer == nil {
+		return nil
+	}
+	return s.signer.Sign
 }
 
 // openJournal opens the journal in dir and returns the promises it has to keep.
@@ -204,6 +223,9 @@ func (s *stage) strike() error {
 		if s.own != "" && err == nil && len(pending) == 0 {
 			errs = append(errs, os.RemoveAll(s.own)) // every promise kept: nothing to remember
 		}
+	}
+	if s.signer != nil {
+		s.signer.Close()
 	}
 	if s.sandbox != nil {
 		errs = append(errs, s.sandbox.Close())

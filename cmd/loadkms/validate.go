@@ -33,14 +33,10 @@ of the mistakes, empty if there are none. Exit code 0 if every script is right, 
 			if format != "text" && format != "json" {
 				return usage("unknown format %q: it is text or json", format)
 			}
-			options, err := parse.options()
-			if err != nil {
-				return err
-			}
 			found := []*scenarios.Problem{} // not nil: JSON readers get a list
 			bad := false
 			for _, name := range args {
-				script, err := load(name, options)
+				script, err := parse.load(name, 0)
 				var problems *scenarios.Problems
 				switch {
 				case errors.As(err, &problems):

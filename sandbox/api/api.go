@@ -118,15 +118,20 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// The function parses the body and hands on a value, so whitespace is lost and the order of fields
-	// is not. It parses outside of its try block: what is no JSON crashes it.
+	// is not, nor is more than the last value of a key. It parses outside of its try block: what is no
+	// JSON crashes it.
 	doc := buffers.Get().(*bytes.Buffer)
 	defer release(doc)
 	if err := json.Compact(doc, buf.Bytes()); err != nil || doc.Len() == 0 {
 		answer(w, http.StatusBadGateway, crashed)
 		return
 	}
+	content := doc.Bytes()
+	if !plain(content) {
+		content = parse(make([]byte, 0, len(content)), content)
+	}
 	err := a.create.use(r, func(s *ledger.Session) error {
-		return s.InsertCompact(r.Context(), a.table, doc.Bytes())
+		return s.InsertCompact(r.Context(), a.table, content)
 	})
 	if err != nil {
 		fail(w, err)

@@ -18,4 +18,7 @@ type Caller struct {
 	// SourceARN is the ARN of the resource for which a service makes the call, as aws:SourceArn has
 	// it (a ledger's ARN); "" for a direct call or where the service does not say.
 	SourceARN string
+	// Address is the network address from which Principal sends its requests, and Agent its user agent, as
+	// aws:SourceIp and aws:UserAgent have them; "" if it sends none. See [Caller.From].
+	Address, Agent string
 }

@@ -71,6 +71,9 @@ func compares(operator, value string) bool {
 	case strings.HasPrefix(operator, "Date"):
 		_, ok := date(value)
 		return ok
+	case strings.HasPrefix(operator, "IpAddress"), strings.HasPrefix(operator, "NotIpAddress"):
+		_, ok := ipRange(value)
+		return ok
 	}
 	return true
 }

@@ -31,7 +31,7 @@ const (
 
 // operators are the condition operators the sandbox evaluates, without their Not, IfExists and
 // ForAllValues or ForAnyValue; comparison has those on numbers and dates. Those it does not
-// (IpAddress, BinaryEquals) are refused when the policy is read: to skip one would let in, or keep
+// (BinaryEquals) are refused when the policy is read: to skip one would let in, or keep
 // out, the wrong caller.
 var operators = map[string]func(value, have string) bool{
 	"StringEquals":           func(value, have string) bool { return value == have },
@@ -40,6 +40,7 @@ var operators = map[string]func(value, have string) bool{
 	"ArnEquals":              arnLike, // the two Arn operators behave alike
 	"ArnLike":                arnLike,
 	"Bool":                   strings.EqualFold,
+	"IpAddress":              inRange,
 }
 
 // negations spells the Not forms, which do not follow one rule.
@@ -51,6 +52,7 @@ var negations = map[string]string{
 	"ArnNotLike":                "ArnLike",
 	"NumericNotEquals":          "NumericEquals",
 	"DateNotEquals":             "DateEquals",
+	"NotIpAddress":              "IpAddress",
 }
 
 func parseConditions(v any) ([]condition, error) {

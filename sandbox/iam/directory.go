@@ -40,6 +40,7 @@ const (
 // exist, and what their own (identity) policies allow. It is safe for use by many goroutines.
 type Directory struct {
 	account string
+	mint    mint
 
 	mu         sync.RWMutex           // guards the maps below, for a look-up
 	keys       map[string]Caller      // by access key id
@@ -56,7 +57,7 @@ type role struct{ account, name string }
 // NewDirectory returns the directory of an account with the administrator (the user "admin", with
 // every permission) and the built-in roles.
 func NewDirectory(account string) *Directory {
-	d := &Directory{account: account, keys: map[string]Caller{}, identities: map[string]*identities{},
+	d := &Directory{account: account, mint: newMint(), keys: map[string]Caller{}, identities: map[string]*identities{},
 		roles: map[role]*identities{}}
 	builtin := func(arn, policy string) {
 		if err := d.Add(arn, policy); err != nil {
@@ -92,10 +93,13 @@ func (d *Directory) Caller(accessKey string) Caller {
 	d.mu.RLock()
 	c, ok := d.keys[accessKey]
 	d.mu.RUnlock()
-	if !ok {
-		return d.Admin()
+	switch {
+	case ok:
+		return c
+	case d.mint.made(accessKey):
+		return Caller{}
 	}
-	return c
+	return d.Admin()
 }
 
 // AddKey lets an access key call as c from now on.

@@ -39,44 +39,11 @@ type Request struct {
 	Action   string // service:Operation, as in "kms:Decrypt"
 	Resource string // ARN, or "*" for an operation on nothing in particular
 	// Value returns what the request holds under a service's condition key, given in lower case
-	// ("kms:viaservice"), and false if it has no such key. Nil means that there are none. The global
-	// keys aws:PrincipalArn, aws:PrincipalAccount, aws:username, aws:PrincipalIsAWSService, aws:ViaAWSService and
-	// aws:SourceArn come from Caller.
+	// ("kms:viaservice"), and false if it has no such key. Nil means that there are none. It is not asked for
+	// the global keys that come from Caller and Environment; see globalKeys.
 	Value func(key string) ([]string, bool)
-}
-
-func (r *Request) value(key string) ([]string, bool) {
-	switch key {
-	case "aws:principalarn":
-		// For a session the key holds the role's ARN; roles with a path cannot be told from it.
-		arn, ok := ParseARN(r.Caller.Principal)
-		if !ok {
-			return nil, false
-		}
-		if name, ok := sessionRole(arn); ok {
-			return []string{RoleARN(arn.Account, name)}, true
-		}
-		return []string{r.Caller.Principal}, true
-	case "aws:username":
-		arn, ok := ParseARN(r.Caller.Principal)
-		if !ok {
-			return nil, false
-		}
-		name, ok := userName(arn)
-		return []string{name}, ok
-	case "aws:principalaccount":
-		return []string{r.Caller.Account}, r.Caller.Account != "" && r.Caller.Service == ""
-	case "aws:principalisawsservice":
-		return []string{fmt.Sprint(r.Caller.Service != "")}, true
-	case "aws:viaawsservice":
-		return []string{fmt.Sprint(r.Caller.Via != "")}, true
-	case "aws:sourcearn":
-		return []string{r.Caller.SourceARN}, r.Caller.SourceARN != ""
-	}
-	if r.Value == nil {
-		return nil, false
-	}
-	return r.Value(key)
+	// Environment is where and when the request is made; the zero value means nowhere and never.
+	Environment Environment
 }
 
 // A Policy is a parsed policy document. It is immutable.

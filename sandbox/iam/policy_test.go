@@ -195,7 +195,7 @@ func TestParsePolicyRefuses(t *testing.T) {
 		{"condition of the wrong kind", statements(m{"Principal": "*", "Condition": "x"}), "not an object"},
 		{"condition without operator", statements(m{"Principal": "*", "Condition": m{"StringEquals": "x"}}), "not an object"},
 		{"unknown operator", statements(m{"Principal": "*", "Condition": m{"StringSame": m{"a": "b"}}}), `"StringSame"`},
-		{"operator not built", statements(m{"Principal": "*", "Condition": m{"IpAddress": m{"a": "b"}}}), `"IpAddress"`},
+		{"operator not built", statements(m{"Principal": "*", "Condition": m{"BinaryEquals": m{"a": "b"}}}), `"BinaryEquals"`},
 		{"condition value of the wrong kind", statements(m{"Principal": "*", "Condition": m{"Bool": m{"a": m{}}}}), "not a string"},
 		{"policy variable without end", statements(m{"Principal": "*", "Resource": "${aws:username"}), "has no end"},
 		{"policy variable in an action", statements(m{"Principal": "*", "Action": "kms:${aws:username}"}), "policy variables"},
@@ -254,6 +254,7 @@ func FuzzParsePolicy(f *testing.F) {
 	f.Add([]byte(statements(m{"Principal": m{"AWS": RoleARN(account, "r")}, "Condition": m{"StringEquals": m{"kms:ViaService": "x"}}})))
 	f.Add([]byte(statements(m{"Principal": m{"Service": []string{"qldb.amazonaws.com"}}, "NotAction": "a?*", "Action": nil})))
 	f.Add([]byte(`{"Statement":{"Effect":"Deny","Principal":"*","Condition":{"ForAllValues:ArnNotLikeIfExists":{"aws:SourceArn":["*",5,true]}}}}`))
+	f.Add([]byte(`{"Statement":{"Effect":"Deny","Principal":"*","Condition":{"NotIpAddress":{"aws:SourceIp":["10.0.0.0/8","::1"]},"DateLessThan":{"aws:CurrentTime":"2026"}}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := ParsePolicy(text, Resource)
 		if err != nil {
@@ -263,7 +264,7 @@ func FuzzParsePolicy(f *testing.F) {
 			t.Fatalf("took what is not JSON: %q", text)
 		}
 		p.Principals()
-		for _, c := range []Caller{alice, session, foreign, service, viaQLDB, {}} {
+		for _, c := range []Caller{alice.From("[::1]:80", "x"), session, foreign, service, viaQLDB, {}} {
 			e := p.Evaluate(&Request{Caller: c, Action: "kms:Decrypt", Resource: key})
 			if e < None || e > Deny {
 				t.Fatalf("effect %d", e)

@@ -35,7 +35,10 @@ func (s *Service) settle(now time.Time) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
+	if s.archive != nil {
+		s.archive.all = true
+	}
 	a := &agenda{now: now}
 	s.bury(a)
 	s.expire(a)

@@ -139,7 +139,7 @@ func (s *Service) createAlias(c *call, in *CreateAliasRequest) (*nothing, *Error
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if err := s.authorizeIdentity(c.caller, "CreateAlias", s.aliasARN(in.AliasName)); err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (s *Service) updateAlias(c *call, in *UpdateAliasRequest) (*nothing, *Error
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	// The key it leaves may be in any state, even pending deletion; the one it goes to may not.
 	a, err := s.changeable(c, "UpdateAlias", in.AliasName)
 	if err != nil {
@@ -209,7 +209,7 @@ func (s *Service) deleteAlias(c *call, in *DeleteAliasRequest) (*nothing, *Error
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if _, err := s.changeable(c, "DeleteAlias", in.AliasName); err != nil {
 		return nil, err
 	}

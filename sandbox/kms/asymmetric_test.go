@@ -24,6 +24,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	koblitz "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 
 	"loadkms/sandbox/iam"
 	"loadkms/sandbox/kms"
@@ -46,11 +48,54 @@ func public(t testing.TB, client *sdk.Client, key string) any {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if out.KeySpec == types.KeySpecEccSecgP256k1 {
+		return publicOutside(t, out.PublicKey)
+	}
 	p, err := x509.ParsePKIXPublicKey(out.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// publicOutside reads a public key on secp256k1, which this Go's x509 cannot.
+func publicOutside(t testing.TB, der []byte) *secp256k1.PublicKey {
+	t.Helper()
+	var info struct {
+		Algorithm struct{ Kind, Curve asn1.ObjectIdentifier }
+		Point     asn1.BitString
+	}
+	rest, err := asn1.Unmarshal(der, &info)
+	if err != nil || len(rest) > 0 || info.Algorithm.Kind.String() != "1.2.840.10045.2.1" || info.Algorithm.Curve.String() != "1.3.132.0.10" {
+		t.Fatalf("the public key is %+v, %v", info, err)
+	}
+	p, err := secp256k1.ParsePubKey(info.Point.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// privateOutside reads a private key likewise.
+func privateOutside(t testing.TB, der []byte) *secp256k1.PrivateKey {
+	t.Helper()
+	var info struct {
+		Version   int
+		Algorithm struct{ Kind, Curve asn1.ObjectIdentifier }
+		Key       []byte
+	}
+	var key struct {
+		Version int
+		Scalar  []byte
+		Point   asn1.BitString `asn1:"explicit,tag:1"`
+	}
+	if _, err := asn1.Unmarshal(der, &info); err != nil || info.Algorithm.Curve.String() != "1.3.132.0.10" {
+		t.Fatalf("the private key is of %v, %v", info.Algorithm, err)
+	}
+	if _, err := asn1.Unmarshal(info.Key, &key); err != nil || key.Version != 1 {
+		t.Fatalf("the private key has version %d, %v", key.Version, err)
+	}
+	return secp256k1.PrivKeyFromBytes(key.Scalar)
 }
 
 // TestKeySpecs makes a key of every KeySpec and usage, and compares what DescribeKey and GetPublicKey
@@ -86,7 +131,7 @@ func TestKeySpecs(t *testing.T) {
 		{types.KeySpecMlKem768, kem, "ML_KEM"},
 		{types.KeySpecMlKem1024, kem, "ML_KEM"},
 		{types.KeySpecMlKem512, kem, "!Go's standard library does not have ML-KEM-512"},
-		{types.KeySpecEccSecgP256k1, sign, "!Go's standard library does not have the curve secp256k1"},
+		{types.KeySpecEccSecgP256k1, sign, "ECDSA_SHA_256"},
 		{types.KeySpecSm2, sign, "!Go's standard library does not have SM2"},
 		{types.KeySpecMlDsa44, sign, "!Go's standard library does not have ML-DSA"},
 		{types.KeySpecMlDsa65, sign, "!Go's standard library does not have ML-DSA"},
@@ -141,6 +186,10 @@ func TestKeySpecs(t *testing.T) {
 			}
 			if tt.usage == kem {
 				return // this Go cannot parse the public half; TestEncapsulation uses it
+			}
+			if tt.spec == types.KeySpecEccSecgP256k1 {
+				publicOutside(t, out.PublicKey) // nor that
+				return
 			}
 			p, err := x509.ParsePKIXPublicKey(out.PublicKey)
 			if err != nil {
@@ -224,7 +273,7 @@ func TestSignatures(t *testing.T) {
 	message := []byte("a message to sign")
 	hashes := map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}
 	for _, spec := range []types.KeySpec{types.KeySpecRsa2048, types.KeySpecEccNistP256, types.KeySpecEccNistP384,
-		types.KeySpecEccNistP521, types.KeySpecEccNistEdwards25519} {
+		types.KeySpecEccNistP521, types.KeySpecEccNistEdwards25519, types.KeySpecEccSecgP256k1} {
 		key := create(t, client, spec, types.KeyUsageTypeSignVerify)
 		p := public(t, client, *key.KeyId)
 		for _, algorithm := range key.SigningAlgorithms {
@@ -271,6 +320,9 @@ func TestSignatures(t *testing.T) {
 						} else {
 							good = ed25519.VerifyWithOptions(p, digest, out.Signature, &ed25519.Options{Hash: crypto.SHA512}) == nil
 						}
+					case *secp256k1.PublicKey:
+						s, err := koblitz.ParseDERSignature(out.Signature)
+						good = err == nil && s.Verify(digest, p)
 					}
 					if !good {
 						t.Error("the signature is not good")
@@ -511,7 +563,7 @@ func TestDataKeyPairs(t *testing.T) {
 	for _, spec := range types.DataKeyPairSpec("").Values() {
 		t.Run(string(spec), func(t *testing.T) {
 			switch spec {
-			case types.DataKeyPairSpecEccSecgP256k1, types.DataKeyPairSpecSm2, types.DataKeyPairSpecMlKem512:
+			case types.DataKeyPairSpecSm2, types.DataKeyPairSpecMlKem512:
 				_, err := client.GenerateDataKeyPair(ctx, &sdk.GenerateDataKeyPairInput{KeyId: key.KeyId, KeyPairSpec: spec})
 				fails(t, err, "UnsupportedOperationException", "the sandbox does not have …")
 				return
@@ -532,6 +584,13 @@ func TestDataKeyPairs(t *testing.T) {
 				size := map[types.DataKeyPairSpec]int{types.DataKeyPairSpecMlKem768: 1184, types.DataKeyPairSpecMlKem1024: 1568}[spec]
 				want, sealed := encapsulateOutside(t, out.PublicKey, size)
 				if got := decapsulateOutside(t, out.PrivateKeyPlaintext, sealed); !bytes.Equal(got, want) {
+					t.Error("the two halves do not belong together")
+				}
+				return
+			}
+			if spec == types.DataKeyPairSpecEccSecgP256k1 {
+				private := privateOutside(t, out.PrivateKeyPlaintext)
+				if !private.PubKey().IsEqual(publicOutside(t, out.PublicKey)) {
 					t.Error("the two halves do not belong together")
 				}
 				return

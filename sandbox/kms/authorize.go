@@ -52,7 +52,7 @@ func (s *Service) authorize(by *call, operation string, k *key, a access) *Error
 	c := by.caller
 	a.sameKey = by.sameKey
 	q := question{s: s, key: k, access: &a}
-	r := &iam.Request{Caller: c, Action: "kms:" + operation, Resource: k.arn, Value: q.value}
+	r := &iam.Request{Caller: c, Action: "kms:" + operation, Resource: k.arn, Value: q.value, Environment: s.environment()}
 	q.caller = &r.Caller
 
 	byKey, byIdentity := k.policy.Evaluate(r), s.directory.Identity(r)
@@ -105,7 +105,7 @@ func (s *Service) authorizeNew(c iam.Caller, k *key, in *CreateKeyRequest) *Erro
 }
 
 func (s *Service) identity(c iam.Caller, operation, resource string, q question) *Error {
-	r := &iam.Request{Caller: c, Action: "kms:" + operation, Resource: resource, Value: q.value}
+	r := &iam.Request{Caller: c, Action: "kms:" + operation, Resource: resource, Value: q.value, Environment: s.environment()}
 	q.caller = &r.Caller
 	switch s.directory.Identity(r) {
 	case iam.Allow:
@@ -116,10 +116,15 @@ func (s *Service) identity(c iam.Caller, operation, resource string, q question)
 	return errDenied(c, r.Action, resource, fmt.Sprintf("because no identity-based policy allows the %s action", r.Action))
 }
 
+// environment is where and when a request is made.
+func (s *Service) environment() iam.Environment {
+	return iam.Environment{Region: s.region, Clock: s.clock}
+}
+
 // lockedOut reports whether the caller could not change the key's policy again if it were p.
 func (s *Service) lockedOut(c iam.Caller, k *key, p *iam.Policy) bool {
 	q := question{s: s, key: k, access: &access{}}
-	r := &iam.Request{Caller: c, Action: "kms:PutKeyPolicy", Resource: k.arn, Value: q.value}
+	r := &iam.Request{Caller: c, Action: "kms:PutKeyPolicy", Resource: k.arn, Value: q.value, Environment: s.environment()}
 	q.caller = &r.Caller
 	byKey, byIdentity := p.Evaluate(r), s.directory.Identity(r)
 	return byIdentity == iam.Deny || byKey != iam.Allow && !(byKey == iam.Delegated && byIdentity == iam.Allow)

@@ -49,6 +49,9 @@ func (s *Service) view(c *call, k *key) *key {
 	if k == nil {
 		return nil
 	}
+	if c.changes {
+		s.suspect(k)
+	}
 	delay := time.Duration(s.delay.Load())
 	switch {
 	case delay == 0:
@@ -89,6 +92,7 @@ func (k *key) remember(now time.Time, delay time.Duration) {
 
 // born marks a key as new, which others do not find at once. s.mu must be held for writing.
 func (s *Service) born(k *key, now time.Time) {
+	s.suspect(k)
 	if s.delay.Load() != 0 {
 		k.pasts = []keyPast{{until: now}}
 	}

@@ -117,7 +117,7 @@ func (s *Service) createKey(c *call, in *CreateKeyRequest) (*CreateKeyResponse, 
 		k.policyText = defaultPolicy(s.account)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	var err *Error
 	if k.store, err = s.storeFor(in); err != nil {
 		return nil, err

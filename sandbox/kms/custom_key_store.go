@@ -212,7 +212,7 @@ func (s *Service) createCustomKeyStore(c *call, in *CreateCustomKeyStoreRequest)
 		return nil, refuse("IncorrectTrustAnchorException", "The trust anchor certificate is not that of the cluster %s.", in.CloudHsmClusterId)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	for _, st := range s.stores {
 		switch {
 		case st.name == in.CustomKeyStoreName:
@@ -314,7 +314,7 @@ func (s *Service) updateCustomKeyStore(c *call, in *UpdateCustomKeyStoreRequest)
 		return nil, refuse("ValidationException", "Specify at least one property of the custom key store to update.")
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	st, err := s.storeIn(c, "UpdateCustomKeyStore", in.CustomKeyStoreId, connected, connecting, disconnecting, failed)
 	if err != nil {
 		return nil, err
@@ -337,7 +337,7 @@ func (s *Service) updateCustomKeyStore(c *call, in *UpdateCustomKeyStoreRequest)
 
 func (s *Service) connectCustomKeyStore(c *call, in *CustomKeyStoreRequest) (*CustomKeyStoreResponse, *Error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	st, err := s.storeIn(c, "ConnectCustomKeyStore", in.CustomKeyStoreId, disconnecting, failed)
 	if err != nil {
 		return nil, err
@@ -351,7 +351,7 @@ func (s *Service) connectCustomKeyStore(c *call, in *CustomKeyStoreRequest) (*Cu
 
 func (s *Service) disconnectCustomKeyStore(c *call, in *CustomKeyStoreRequest) (*CustomKeyStoreResponse, *Error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	st, err := s.storeIn(c, "DisconnectCustomKeyStore", in.CustomKeyStoreId, disconnecting, disconnected)
 	if err != nil {
 		return nil, err
@@ -363,7 +363,7 @@ func (s *Service) disconnectCustomKeyStore(c *call, in *CustomKeyStoreRequest) (
 
 func (s *Service) deleteCustomKeyStore(c *call, in *CustomKeyStoreRequest) (*CustomKeyStoreResponse, *Error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	st, err := s.storeIn(c, "DeleteCustomKeyStore", in.CustomKeyStoreId, connected, connecting, disconnecting, failed)
 	if err != nil {
 		return nil, err

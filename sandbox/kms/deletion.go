@@ -65,7 +65,7 @@ func (s *Service) scheduleKeyDeletion(c *call, in *ScheduleKeyDeletionRequest) (
 		return nil, refuse("ValidationException", "PendingWindowInDays must be between 7 and 30 (inclusive)")
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "ScheduleKeyDeletion", in.KeyId, notPending,
 		access{values: map[string]string{"schedulekeydeletionpendingwindowindays": strconv.Itoa(int(days))}})
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Service) scheduleKeyDeletion(c *call, in *ScheduleKeyDeletionRequest) (
 
 func (s *Service) cancelKeyDeletion(c *call, in *CancelKeyDeletionRequest) (*CancelKeyDeletionResponse, *Error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "CancelKeyDeletion", in.KeyId, pending, access{})
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ func (s *Service) updateKeyDescription(c *call, in *UpdateKeyDescriptionRequest)
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "UpdateKeyDescription", in.KeyId, notPending, access{})
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func (s *Service) disableKey(c *call, in *DisableKeyRequest) (*nothing, *Error) 
 
 func (s *Service) turn(c *call, action, keyID string, to State) (*nothing, *Error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, action, keyID, switchable, access{})
 	if err != nil {
 		return nil, err

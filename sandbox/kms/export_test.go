@@ -6,8 +6,9 @@ import "time"
 // is for its next rotation.
 func (s *Service) Place(id string, secret []byte, pending bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k := s.keys[id]
+	s.suspect(k)
 	m, err := materialOf(k.id, k.spec, secret)
 	if err != nil {
 		panic(err)

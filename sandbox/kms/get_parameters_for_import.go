@@ -83,7 +83,7 @@ func (s *Service) getParametersForImport(c *call, in *GetParametersForImportRequ
 // change it sees the key as it is; see consistency.
 func (s *Service) importing(c *call, in *GetParametersForImportRequest) (string, uuid.UUID, *Error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "GetParametersForImport", in.KeyId, nil, access{values: map[string]string{
 		"wrappingalgorithm": in.WrappingAlgorithm, "wrappingkeyspec": in.WrappingKeySpec}})
 	if err != nil {

@@ -131,7 +131,7 @@ func (s *Service) createGrant(c *call, in *CreateGrantRequest) (*CreateGrantResp
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, _, err := s.find(c, "CreateGrant", in.KeyId, byKey)
 	if err != nil {
 		return nil, err
@@ -333,7 +333,7 @@ func (s *Service) revokeGrant(c *call, in *RevokeGrantRequest) (*nothing, *Error
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "RevokeGrant", in.KeyId, nil, access{grant: &CreateGrantRequest{}})
 	if err != nil {
 		return nil, err

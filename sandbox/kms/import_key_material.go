@@ -119,7 +119,7 @@ func (s *Service) importKeyMaterial(c *call, in *ImportKeyMaterialRequest) (*Imp
 	}
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "ImportKeyMaterial", in.KeyId, nil, access{values: values})
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (s *Service) deleteImportedKeyMaterial(c *call, in *DeleteImportedKeyMateri
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "DeleteImportedKeyMaterial", in.KeyId, nil, access{})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
-// Package kms is the sandbox's KMS: keys, aliases, policies, grants and ciphertext, in memory, with the
-// states, permissions and error texts of AWS. It does not know what is encrypted, and keeps nobody's
-// time but the sandbox clock's.
+// Package kms is the sandbox's KMS: keys, aliases, policies, grants and ciphertext, in memory or kept in
+// a store as well, with the states, permissions and error texts of AWS. It does not know what is
+// encrypted, and keeps nobody's time but the sandbox clock's.
 //
 // Every operation is a method of [Service], for callers in this process, and is served on the wire by
 // [Service.ServeHTTP]; both run the same code. What AWS has and the sandbox does not is refused with
@@ -77,11 +77,13 @@ type Service struct {
 
 	stores map[string]*store // custom key stores, by id
 
+	archive *archive // nil: all is in memory only
+
 	tokens     *material     // under which import tokens are sealed
 	storeDelay time.Duration // how long a custom key store takes to connect or disconnect
 }
 
-// New returns a KMS without keys.
+// New returns a KMS without keys, in memory; [Open] is for one that is kept.
 func New(o Options) *Service {
 	if o.Account == "" && o.Directory != nil {
 		o.Account = o.Directory.Account()

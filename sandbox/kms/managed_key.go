@@ -64,7 +64,7 @@ func (s *Service) provide(c *call, operation string) bool {
 	k.rotation = rotation{enabled: true, period: usualPeriod}
 	k.rotation.next = c.now.Add(k.rotation.days())
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.aliases[c.wants] == nil {
 		if s.authorize(c, "DescribeKey", k, access{alias: c.wants}) != nil {
 			return false
@@ -86,7 +86,7 @@ const awsAccount = "000000000001"
 // is what encrypts data for which the customer chose no key.
 func (s *Service) OwnedKey(service string) string {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	for arn, k := range s.owned {
 		if iam.SameService(k.owner, service) {
 			return arn

@@ -29,7 +29,7 @@ type material struct {
 	secret []byte
 
 	aead cipher.AEAD // SYMMETRIC_DEFAULT
-	// private is an *rsa.PrivateKey, *ecdsa.PrivateKey or ed25519.PrivateKey.
+	// private is an *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey or koblitzPrivate.
 	private crypto.Signer
 	kem     crypto.Decapsulator // ML_KEM_*
 }
@@ -147,6 +147,12 @@ func newSecret(spec string) []byte {
 		seed := make([]byte, mlkem.SeedSize)
 		rand.Read(seed) // never fails
 		return marshalKEM(spec, seed)
+	case spec == koblitz:
+		secret, err := newKoblitz()
+		if err != nil {
+			panic(err) // randomness never fails
+		}
+		return secret
 	}
 	if err != nil {
 		panic(err) // the sizes are legal, and randomness never fails
@@ -186,6 +192,11 @@ func materialOf(id uuid.UUID, spec string, secret []byte) (*material, error) {
 	case kemOID[spec] != nil:
 		var err error
 		if m.kem, err = parseKEM(spec, secret); err != nil {
+			return nil, err
+		}
+	case spec == koblitz:
+		var err error
+		if m.private, err = parseKoblitz(secret); err != nil {
 			return nil, err
 		}
 	default:
@@ -247,9 +258,12 @@ func (m *material) public() []byte {
 	if m.private == nil {
 		return nil
 	}
+	if p, ok := m.private.(koblitzPrivate); ok {
+		return marshalPublicKoblitz(p.key.PubKey())
+	}
 	der, err := x509.MarshalPKIXPublicKey(m.private.Public())
 	if err != nil {
-		panic(err) // the three types of private have such a form
+		panic(err) // the other three types of private have such a form
 	}
 	return der
 }

@@ -65,7 +65,7 @@ func marshalPublicKEM(encapsulation []byte) []byte {
 func mustDER(v any) []byte {
 	der, err := asn1.Marshal(v)
 	if err != nil {
-		panic(err) // both structures have an ASN.1 form
+		panic(err) // the structures of this package have an ASN.1 form
 	}
 	return der
 }

@@ -96,6 +96,9 @@ func (o operation[In, Out]) invoke(s *Service, c iam.Caller, requestID string, i
 	if err != nil && s.provide(cl, o.name) {
 		out, err = o.run(s, cl, in)
 	}
+	if failure := s.written(); failure != nil {
+		err = refuse("KMSInternalException", "%v", failure)
+	}
 	if err != nil {
 		err.RequestID = requestID
 		return nil, err

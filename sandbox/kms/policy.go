@@ -141,7 +141,7 @@ func (s *Service) putKeyPolicy(c *call, in *PutKeyPolicyRequest) (*nothing, *Err
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "PutKeyPolicy", in.KeyId, nil, access{values: map[string]string{
 		"bypasspolicylockoutsafetycheck": strconv.FormatBool(in.BypassPolicyLockoutSafetyCheck)}})
 	if err != nil {

@@ -53,7 +53,7 @@ func (s *Service) retireGrant(c *call, in *RetireGrantRequest) (*nothing, *Error
 		return nil, refuse("ValidationException", "Specify either a grant token, or a key ID and a grant ID.")
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	keyID, grantID := in.KeyId, in.GrantId
 	if byToken {
 		var ok bool
@@ -95,7 +95,7 @@ func (s *Service) related(c iam.Caller, k *key) bool {
 func (s *Service) authorizeRetiring(c iam.Caller, k *key, g *grant) *Error {
 	a := access{grant: &CreateGrantRequest{}}
 	q := question{s: s, key: k, access: &a}
-	r := &iam.Request{Caller: c, Action: "kms:RetireGrant", Resource: k.arn, Value: q.value}
+	r := &iam.Request{Caller: c, Action: "kms:RetireGrant", Resource: k.arn, Value: q.value, Environment: s.environment()}
 	q.caller = &r.Caller
 	byKey, byIdentity := k.policy.Evaluate(r), s.directory.Identity(r)
 	switch {

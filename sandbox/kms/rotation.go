@@ -214,7 +214,7 @@ func (s *Service) enableKeyRotation(c *call, in *EnableKeyRotationRequest) (*not
 		period = *in.RotationPeriodInDays
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.rotating(c, "EnableKeyRotation", in.KeyId,
 		access{values: map[string]string{"rotationperiodindays": strconv.Itoa(int(period))}})
 	if err != nil {
@@ -232,7 +232,7 @@ func (s *Service) enableKeyRotation(c *call, in *EnableKeyRotationRequest) (*not
 
 func (s *Service) disableKeyRotation(c *call, in *DisableKeyRotationRequest) (*nothing, *Error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.rotating(c, "DisableKeyRotation", in.KeyId, access{})
 	if err != nil {
 		return nil, err
@@ -283,7 +283,7 @@ func (s *Service) getKeyRotationStatus(c *call, in *GetKeyRotationStatusRequest,
 
 func (s *Service) rotateKeyOnDemand(c *call, in *RotateKeyOnDemandRequest) (*RotateKeyOnDemandResponse, *Error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "RotateKeyOnDemand", in.KeyId, nil, access{})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,8 @@ import (
 
 	_ "crypto/sha512" // registers itself, as does crypto/sha256
 
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+
 	"loadkms/sandbox/iam"
 )
 
@@ -200,6 +202,8 @@ func signed(public crypto.PublicKey, digest, signature []byte, o crypto.SignerOp
 		return ecdsa.VerifyASN1(p, digest, signature)
 	case ed25519.PublicKey:
 		return ed25519.VerifyWithOptions(p, digest, signature, &ed25519.Options{Hash: o.HashFunc()}) == nil
+	case *secp256k1.PublicKey:
+		return koblitzSigned(p, digest, signature)
 	}
 	return false
 }

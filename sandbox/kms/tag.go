@@ -2,9 +2,7 @@ package kms
 
 import (
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"loadkms/sandbox/iam"
 )
@@ -121,15 +119,7 @@ func (q *question) global(name string) ([]string, bool) {
 	if wanted, ok := strings.CutPrefix(name, "aws:requesttag/"); ok {
 		return find(q.access.tags, wanted)
 	}
-	switch name {
-	case "aws:tagkeys":
-		return q.access.tagKeys, len(q.access.tagKeys) > 0
-	case "aws:currenttime":
-		return []string{q.s.clock.Now().UTC().Format(time.RFC3339Nano)}, true
-	case "aws:epochtime":
-		return []string{strconv.FormatInt(q.s.clock.Now().Unix(), 10)}, true
-	}
-	return nil, false
+	return q.access.tagKeys, name == "aws:tagkeys" && len(q.access.tagKeys) > 0
 }
 
 func (s *Service) tagResource(c *call, in *TagResourceRequest) (*nothing, *Error) {
@@ -145,7 +135,7 @@ func (s *Service) tagResource(c *call, in *TagResourceRequest) (*nothing, *Error
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "TagResource", in.KeyId, notPending, access{tags: in.Tags, tagKeys: tagged(in.Tags)})
 	if err != nil {
 		return nil, err
@@ -185,7 +175,7 @@ func (s *Service) untagResource(c *call, in *UntagResourceRequest) (*nothing, *E
 		return nil, refuse("TagException", "Tags beginning with aws: are reserved")
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	k, err := s.manage(c, "UntagResource", in.KeyId, notPending, access{tagKeys: in.TagKeys})
 	if err != nil {
 		return nil, err

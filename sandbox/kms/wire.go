@@ -100,7 +100,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, id string) (any,
 	if err != nil {
 		return nil, refuse("SerializationException", "")
 	}
-	return h.serve(s, s.directory.Caller(credential.AccessKey), id, body)
+	return h.serve(s, s.directory.Caller(credential.AccessKey).From(r.RemoteAddr, r.UserAgent()), id, body)
 }
 
 // writeError sends the error's code both as header and in the body, as AWS does. KMS writes

@@ -213,6 +213,32 @@ func TestOneTableTwoWays(t *testing.T) {
 	}
 }
 
+// TestFunctionsOfTheTransaction asks for what only the transaction knows.
+func TestFunctionsOfTheTransaction(t *testing.T) {
+	b := setUp(t, Options{})
+	p := b.peer()
+	before := b.Clock().Now().Truncate(time.Millisecond)
+	p.must("INSERT INTO Test {'id': 1, 'txn': TXID(), 'made': UTCNOW()}")
+	made, after := p.id, b.Clock().Now()
+	if got := p.must("SELECT VALUE metadata.txId = data.txn FROM _ql_committed_Test WHERE data.txn = '" + made + "'"); got != "true" {
+		t.Errorf("the document's transaction is not %s, but %s", made, got)
+	}
+	if err := p.begin(); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := p.execute("SELECT VALUE made FROM Test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, ok := rows[0].AsTime(); !ok || at.Before(before) || at.After(after) {
+		t.Errorf("a document of %v to %v is of %v", before, after, at)
+	}
+	rows, err = p.execute("SELECT VALUE TXID() FROM <<0>>")
+	if got := texts(rows); err != nil || got != `"`+p.id+`"` {
+		t.Errorf("in transaction %s TXID() is %s, %v", p.id, got, err)
+	}
+}
+
 func TestPages(t *testing.T) {
 	b := setUp(t, Options{})
 	const n = 2*pageValues + 50

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"loadkms/sandbox/iam"
+	"loadkms/sandbox/store"
 )
 
 // maxLedgers is QLDB's quota of ledgers in an account and Region.
@@ -121,35 +122,45 @@ func (s *Service) CreateLedger(ctx context.Context, c iam.Caller, in *CreateLedg
 		l.end()
 		return nil, err
 	}
+	l.mu.Lock()
+	kept := l.save()
+	l.mu.Unlock()
+	if err := kept.Wait(); err != nil {
+		l.end()
+		return nil, err
+	}
 	s.mu.Lock()
 	s.ledgers[l.name] = l
 	s.mu.Unlock()
-	l.background(l.keep)
-	if s.o.Alias == Follow {
-		l.background(l.follow)
-	}
+	l.run()
 	return &CreateLedgerResponse{Name: l.name, Arn: l.arn, State: stateCreating, CreationDateTime: Time(l.created),
 		PermissionsMode: l.mode, DeletionProtection: l.protected, KmsKeyArn: key.ARN}, nil
 }
 
 func (s *Service) newLedger(c iam.Caller, in *CreateLedgerRequest) *ledger {
-	l := &ledger{service: s, name: in.Name, id: randomID(), created: s.o.Clock.Now(),
-		arn:    "arn:aws:qldb:" + s.o.Region + ":" + s.o.Account + ":ledger/" + in.Name,
-		strand: randomID(), names: newNames(), tables: map[string]*table{}, tags: map[string]string{}, grants: map[string]string{},
-		mode: in.PermissionsMode, protected: in.DeletionProtection == nil || *in.DeletionProtection}
+	l := s.assemble(in.Name, randomID(), s.o.Clock.Now(), newNames())
+	l.mode, l.protected = in.PermissionsMode, in.DeletionProtection == nil || *in.DeletionProtection
 	l.allowsAll.Store(l.mode == "ALLOW_ALL")
 	if !in.AtOnce {
 		l.ready = l.created.Add(s.o.Create)
 	}
-	l.ended, l.end = context.WithCancel(context.Background())
 	maps.Copy(l.tags, in.Tags)
 	if isAlias(in.KmsKey) {
 		l.alias, l.following, l.namedBy = in.KmsKey, s.o.Alias == Follow, c
 	}
+	return l
+}
+
+// assemble puts the parts of a ledger together.
+func (s *Service) assemble(name, id string, created time.Time, names names) *ledger {
+	l := &ledger{service: s, name: name, id: id, created: created, names: names, strand: randomID(),
+		arn:    "arn:aws:qldb:" + s.o.Region + ":" + s.o.Account + ":ledger/" + name,
+		tables: map[string]*table{}, tags: map[string]string{}, grants: map[string]string{}}
+	l.ended, l.end = context.WithCancel(context.Background())
 	l.keys = &hierarchy{keys: s.o.Keys, clock: s.o.Clock, cache: s.o.KeyCache, probe: s.o.RecoveryProbe,
-		segmentsPerNode: s.o.segmentsPerNode,
-		service:         iam.Caller{Service: "qldb.amazonaws.com", Account: s.o.Account, SourceARN: l.arn}}
-	l.journal = newJournal(l.id, l.created, l.keys)
+		segmentsPerNode: s.o.segmentsPerNode, disk: s.disk, ledger: id,
+		service: iam.Caller{Service: "qldb.amazonaws.com", Account: s.o.Account, SourceARN: l.arn}}
+	l.journal = newJournal(id, created, l.keys)
 	return l
 }
 
@@ -161,6 +172,9 @@ func (s *Service) admits(name string) error {
 	for n, l := range s.ledgers {
 		if l.over() {
 			delete(s.ledgers, n)
+			var b store.Batch
+			b.DeleteAll(entry(l.id, ""))
+			s.disk.Enter(&b)
 		}
 	}
 	l := s.ledgers[name]
@@ -190,8 +204,10 @@ func (l *ledger) open(ctx context.Context, c iam.Caller, key Key) error {
 		return keyParameter(err)
 	}
 	l.grants[key.ARN] = grant
+	l.saveGrants()
 	l.keys.mu.Lock()
 	l.keys.key, l.keys.target = key.ARN, key.ARN
+	l.keys.save()
 	l.keys.mu.Unlock()
 	_, err = l.keys.grow(ctx, 0)
 	return err
@@ -253,12 +269,14 @@ func (s *Service) UpdateLedger(ctx context.Context, c iam.Caller, name string, i
 	}
 	encryption := l.keys.describe()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if in.DeletionProtection != nil {
 		l.protected = *in.DeletionProtection
 	}
-	return &UpdateLedgerResponse{Name: l.name, Arn: l.arn, State: stateActive, CreationDateTime: Time(l.created),
-		DeletionProtection: l.protected, EncryptionDescription: encryption}, nil
+	out := &UpdateLedgerResponse{Name: l.name, Arn: l.arn, State: stateActive, CreationDateTime: Time(l.created),
+		DeletionProtection: l.protected, EncryptionDescription: encryption}
+	kept := l.save()
+	l.mu.Unlock()
+	return whenKept(out, kept)
 }
 
 func (l *ledger) changeTo(ctx context.Context, c iam.Caller, name string) error {
@@ -297,6 +315,14 @@ func (l *ledger) changeTo(ctx context.Context, c iam.Caller, name string) error 
 	return nil
 }
 
+// whenKept returns an answer when what it says is kept.
+func whenKept[T any](out *T, kept *store.Ticket) (*T, error) {
+	if err := kept.Wait(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UpdateLedgerPermissionsMode changes the permissions mode.
 func (s *Service) UpdateLedgerPermissionsMode(_ context.Context, _ iam.Caller, name, mode string,
 ) (*UpdateLedgerPermissionsModeResponse, error) {
@@ -311,10 +337,11 @@ func (s *Service) UpdateLedgerPermissionsMode(_ context.Context, _ iam.Caller, n
 		return nil, err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.mode = mode
 	l.allowsAll.Store(mode == "ALLOW_ALL")
-	return &UpdateLedgerPermissionsModeResponse{Name: l.name, Arn: l.arn, PermissionsMode: mode}, nil
+	kept := l.save()
+	l.mu.Unlock()
+	return whenKept(&UpdateLedgerPermissionsModeResponse{Name: l.name, Arn: l.arn, PermissionsMode: mode}, kept)
 }
 
 // DeleteLedger deletes a ledger without deletion protection and gives its grants back. It is of no use
@@ -336,18 +363,28 @@ func (s *Service) DeleteLedger(ctx context.Context, _ iam.Caller, name string) e
 	default:
 		l.goneAt = s.o.Clock.Now().Add(s.o.Delete)
 	}
+	kept := l.save()
 	l.mu.Unlock()
 	if err != nil {
 		return err
 	}
+	if err := kept.Wait(); err != nil {
+		return err
+	}
 	l.end()
+	l.giveBack(ctx)
+	return nil
+}
+
+// giveBack gives all grants back, as the ledger is no more.
+func (l *ledger) giveBack(ctx context.Context) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
 	for arn, grant := range l.grants {
-		_ = s.o.Keys.RetireGrant(ctx, l.keys.service, arn, grant) // the key may be gone
+		_ = l.service.o.Keys.RetireGrant(ctx, l.keys.service, arn, grant) // the key may be gone
 	}
 	clear(l.grants)
-	return nil
+	l.saveGrants()
 }
 
 // ListLedgers returns all ledgers, by name.
@@ -396,8 +433,17 @@ func (s *Service) tag(arn string, f func(tags map[string]string) error) error {
 		return notFound(name)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return f(l.tags)
+	before := maps.Clone(l.tags)
+	err = f(l.tags)
+	var kept *store.Ticket
+	if !maps.Equal(before, l.tags) {
+		kept = l.save()
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return kept.Wait()
 }
 
 // ListTagsForResource returns the tags of the ledger with this ARN.

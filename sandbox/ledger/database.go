@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"strings"
+	"time"
 
 	"loadkms/sandbox/ion"
 	"loadkms/sandbox/partiql"
@@ -35,6 +36,12 @@ func (d database) Table(name string) (partiql.Table, bool) {
 	}
 	return view{d, t}, true
 }
+
+// TransactionID returns the transaction's id.
+func (d database) TransactionID() string { return d.id }
+
+// Now returns sandbox time.
+func (d database) Now() time.Time { return d.ledger.service.o.Clock.Now() }
 
 // UserTables yields the catalog.
 func (d database) UserTables() iter.Seq2[ion.Value, error] {

@@ -336,34 +336,51 @@ func (l *ledger) block(ctx context.Context, open *openKeys, n uint32, previous [
 // blockParts reads the statements and revisions that the record of a block names.
 func (l *ledger) blockParts(ctx context.Context, open *openKeys, content []byte,
 	shown func(string, int64, []byte), put func(header, ion.Value, int) error) error {
-	next := func() uint64 {
-		v, n := binary.Uvarint(content)
-		content = content[max(n, 0):]
-		return v
-	}
-	for range next() {
-		h, text, err := l.journal.record(ctx, open, place(next()))
+	return blockPlaces(content, func(p place, statement int) error {
+		h, data, err := l.journal.record(ctx, open, p)
 		if err != nil {
 			return err
 		}
-		shown(string(text[32:]), h.time, text[:32])
-	}
-	for len(content) > 0 {
-		statement := next()
-		h, data, err := l.journal.record(ctx, open, place(next()))
-		if err != nil {
-			return err
+		if statement < 0 {
+			shown(string(data[32:]), h.time, data[:32])
+			return nil
 		}
 		v, err := valueOf(h, data)
 		if err != nil {
 			return err
 		}
-		if err := put(h, v, int(statement)); err != nil {
-			return err
+		return put(h, v, statement)
+	})
+}
+
+// blockPlaces calls f for each part of a block's record: the statements, with -1, and the revisions, each
+// with the number of its statement.
+func blockPlaces(content []byte, f func(p place, statement int) error) error {
+	var err error
+	next := func() uint64 {
+		v, n := binary.Uvarint(content)
+		if n <= 0 {
+			err, content = errBlock, nil
+			return 0
+		}
+		content = content[n:]
+		return v
+	}
+	for statements := next(); statements > 0 && err == nil; statements-- {
+		if p := place(next()); err == nil {
+			err = f(p, -1)
 		}
 	}
-	return nil
+	for len(content) > 0 && err == nil {
+		statement := next()
+		if p := place(next()); err == nil {
+			err = f(p, int(statement))
+		}
+	}
+	return err
 }
+
+var errBlock = errors.New("a block without all of its parts")
 
 // merkle returns the root over hashes, of which there is at least one.
 func merkle(hashes [][]byte) []byte {

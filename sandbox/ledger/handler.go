@@ -31,6 +31,9 @@ func Serves(r *http.Request) bool {
 // ServeHTTP answers the control plane's protocol, restJson1.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out, err := s.serve(w, r)
+	if failure := s.Sync(); failure != nil {
+		err = failure
+	}
 	if err != nil {
 		writeError(w, err)
 		return

@@ -11,6 +11,7 @@ import (
 
 	"loadkms/sandbox/clock"
 	"loadkms/sandbox/iam"
+	"loadkms/sandbox/store"
 )
 
 // A hierarchy holds the keys of one ledger:
@@ -35,11 +36,15 @@ type hierarchy struct {
 	clock           *clock.Clock
 	cache, probe    time.Duration
 	segmentsPerNode int
+	disk            *store.Store // nil: all is in memory only
+	ledger          string       // the ledger's id
 
 	answer atomic.Pointer[answer]
 
 	asking sync.Mutex // guards the nodes; held while KMS is asked
 	nodes  []node
+	// replay is what is to be done with the first keys that KMS gives after a restart; nil for nothing.
+	replay func(context.Context, *openKeys) error
 
 	mu         sync.Mutex // guards the fields below; never held during a call
 	key        string     // the ARN under which the nodes are sealed
@@ -47,6 +52,9 @@ type hierarchy struct {
 	changing   bool       // a change is under way, be it one back to key
 	change     uint64     // counts changes
 	generation uint64     // counts completed changes that sealed the nodes anew
+	until      time.Time  // before which a change is not over
+	since      time.Time  // as the last answer has it, in the store
+	refusal    *KeyError  // likewise
 }
 
 // A node is one of the keys right below the customer managed key.
@@ -124,12 +132,20 @@ func (h *hierarchy) askLocked(ctx context.Context, always bool) (*answer, error)
 		if last != nil && last.refusal != nil {
 			a.since = last.since
 		}
+		h.told(a)
 		h.answer.Store(a)
 		return a, nil
 	case err != nil:
 		return nil, err
 	}
+	if h.replay != nil {
+		if err := h.replay(ctx, open); err != nil {
+			return nil, err
+		}
+		h.replay = nil
+	}
 	a := &answer{until: now.Add(h.cache), open: open}
+	h.told(a)
 	h.answer.Store(a)
 	return a, nil
 }
@@ -233,6 +249,7 @@ func (h *hierarchy) add(ctx context.Context, last *answer) (*answer, error) {
 		return nil, err
 	}
 	h.nodes = append(h.nodes, n)
+	h.saveNode(len(h.nodes) - 1)
 	open := &openKeys{generation: generation, root: h.nodes[0].sealed, context: h.nodes[0].context()}
 	open.nodes = append(append(open.nodes, last.open.nodes...), aead)
 	a := &answer{until: last.until, open: open}
@@ -240,13 +257,14 @@ func (h *hierarchy) add(ctx context.Context, last *answer) (*answer, error) {
 	return a, nil
 }
 
-// begin begins a change to another key and returns its number. It takes the place of a change that is
-// already under way.
-func (h *hierarchy) begin(target string) uint64 {
+// begin begins a change to another key, which is not over before the given time, and returns its number.
+// It takes the place of a change that is already under way.
+func (h *hierarchy) begin(target string, until time.Time) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.target, h.changing = target, true
+	h.target, h.changing, h.until = target, true, until
 	h.change++
+	h.save()
 	return h.change
 }
 
@@ -288,6 +306,7 @@ func (h *hierarchy) finish(ctx context.Context, change uint64) bool {
 	}
 	h.changing = false
 	if h.target == h.key {
+		h.save()
 		return true // changed back before anything was done
 	}
 	for i := range h.nodes {
@@ -296,6 +315,7 @@ func (h *hierarchy) finish(ctx context.Context, change uint64) bool {
 	}
 	h.key = h.target
 	h.generation++
+	h.save(h.nodes...)
 	open := &openKeys{generation: h.generation, nodes: a.open.nodes, root: h.nodes[0].sealed,
 		context: a.open.context}
 	h.answer.Store(&answer{until: a.until, open: open})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"loadkms/sandbox/iam"
 )
@@ -30,8 +31,8 @@ func TestChangeThatIsTakenBackWhileAsked(t *testing.T) {
 		b.T = t
 		connect(t, b.Service, role, "records").must("INSERT INTO Test {'id': 1}") // a node to be sealed again
 		h := b.ledgers["records"].keys
-		h.keys = &turning{Keys: h.keys, turn: func() { h.begin(arn("main")) }}
-		h.begin(arn("rotate")) // without a grant, as if it had been given back
+		h.keys = &turning{Keys: h.keys, turn: func() { h.begin(arn("main"), time.Time{}) }}
+		h.begin(arn("rotate"), time.Time{}) // without a grant, as if it had been given back
 		a, err := h.ask(ctx, true)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +41,7 @@ func TestChangeThatIsTakenBackWhileAsked(t *testing.T) {
 			t.Errorf("the ledger is inaccessible: %v", a.refusal)
 		}
 		// A refusal of what the ledger does need still counts.
-		h.begin(arn("rotate"))
+		h.begin(arn("rotate"), time.Time{})
 		if a, err = h.ask(ctx, true); err != nil || a.open != nil {
 			t.Errorf("got %+v, %v; want a refusal", a, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"loadkms/sandbox/store"
 )
 
 // segmentSize is how much one data key encrypts. 1 MiB: the memory of an empty ledger stays small,
@@ -32,7 +34,8 @@ type journal struct {
 	ledger    string // the ledger's id
 	born      time.Time
 	hierarchy *hierarchy
-	blocks    places // by sequence number
+	disk      *store.Store // nil: all is in memory only
+	blocks    places       // by sequence number
 
 	segments atomic.Pointer[[]*segment]
 
@@ -51,7 +54,7 @@ type segment struct {
 }
 
 func newJournal(ledger string, born time.Time, h *hierarchy) *journal {
-	j := &journal{ledger: ledger, born: born, hierarchy: h}
+	j := &journal{ledger: ledger, born: born, hierarchy: h, disk: h.disk}
 	j.segments.Store(&[]*segment{})
 	return j
 }
@@ -71,7 +74,8 @@ func (j *journal) tip() uint32 {
 	return j.next
 }
 
-// insert writes a block that is one insertion, with keys that are open, and returns where it lies.
+// insert writes a block that is one insertion, with keys that are open, and returns where it lies. If the
+// journal is kept it waits until the block is.
 func (j *journal) insert(ctx context.Context, open *openKeys, h header, doc []byte) (place, error) {
 	j.mu.Lock()
 	s, aead, err := j.room(ctx, open, len(doc))
@@ -83,16 +87,26 @@ func (j *journal) insert(ctx context.Context, open *openKeys, h header, doc []by
 	j.next++
 	var buf [maxHeader]byte
 	a, into := j.take(s, h.append(buf[:0]), doc)
-	j.mu.Unlock()
+	if j.disk == nil {
+		j.mu.Unlock() // in memory only the order of the places matters
+	}
 	p := placeOf(a)
 	j.blocks.set(h.sequence, p)
 	copy(into[copy(into, h.append(buf[:0])):], doc)
 	sealRecord(aead, j.ledger, a, into)
-	return p, nil
+	if j.disk == nil {
+		return p, nil
+	}
+	var b store.Batch
+	j.keep(&b, a, into[:cap(into)])
+	kept := j.disk.Enter(&b)
+	j.mu.Unlock()
+	return p, kept.Wait()
 }
 
-// write writes one record that is no block of its own.
-func (j *journal) write(ctx context.Context, open *openKeys, h header, content []byte) (place, error) {
+// write writes one record that is no block of its own, and adds it to a batch, which is not entered
+// here.
+func (j *journal) write(ctx context.Context, open *openKeys, h header, content []byte, b *store.Batch) (place, error) {
 	var buf [maxHeader]byte
 	head := h.append(buf[:0])
 	j.mu.Lock()
@@ -105,6 +119,9 @@ func (j *journal) write(ctx context.Context, open *openKeys, h header, content [
 	j.mu.Unlock()
 	copy(into[copy(into, head):], content)
 	sealRecord(aead, j.ledger, a, into)
+	if j.disk != nil {
+		j.keep(b, a, into[:cap(into)])
+	}
 	return placeOf(a), nil
 }
 
@@ -126,6 +143,7 @@ func (j *journal) room(ctx context.Context, open *openKeys, content int) (*segme
 		}
 		s := &segment{number: uint32(n), node: node, buf: make([]byte, segmentSize)}
 		s.sealed = sealDataKey(open.nodes[node], j.ledger, s.number)
+		j.saveSegment(s)
 		segments = append(slices.Clip(segments), s)
 		j.segments.Store(&segments)
 		j.used = 0

@@ -27,16 +27,19 @@ type keyring struct {
 	mark  []byte // begins what is sealed under the owned key, and nothing else
 }
 
-func newKeyring(keys Keys) *keyring {
-	var secret [32]byte
-	rand.Read(secret[:]) // never fails
-	aead, err := newAEAD(secret[:])
+func newKeyring(keys Keys, ring *ringRecord) *keyring {
+	aead, err := newAEAD(ring.Secret)
 	if err != nil {
 		panic(err) // 32 bytes make a key of 256 bits
 	}
-	mark := make([]byte, 16)
-	rand.Read(mark)
-	return &keyring{keys, aead, mark}
+	return &keyring{keys, aead, ring.Mark}
+}
+
+func newRing() *ringRecord {
+	r := &ringRecord{make([]byte, 32), make([]byte, 16)}
+	rand.Read(r.Secret) // never fails
+	rand.Read(r.Mark)
+	return r
 }
 
 // bind returns what binds a sealed key to its encryption context.

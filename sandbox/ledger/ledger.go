@@ -14,6 +14,7 @@ import (
 
 	"loadkms/sandbox/clock"
 	"loadkms/sandbox/iam"
+	"loadkms/sandbox/store"
 )
 
 // The defaults of Options, in sandbox time. AWS documents none of them; the article says that reads
@@ -74,6 +75,7 @@ type Options struct {
 // A Service is QLDB in one account and Region. It is safe for use by many goroutines.
 type Service struct {
 	o    Options
+	disk *store.Store // nil: all is in memory only
 	stop context.CancelFunc
 	ctx  context.Context // of the background work; ends with Close
 	work sync.WaitGroup  // the background work
@@ -90,8 +92,11 @@ type Service struct {
 	count       map[*ledger]int        // of connections
 }
 
-// New returns a service without ledgers. Close must be called when it is no longer needed.
-func New(o Options) *Service {
+// New returns a service without ledgers, in memory; [Open] is for one that is kept. Close must be called
+// when it is no longer needed.
+func New(o Options) *Service { return newService(o, newRing()) }
+
+func newService(o Options, ring *ringRecord) *Service {
 	if o.Alias == "" {
 		o.Alias = Follow
 	}
@@ -114,7 +119,7 @@ func New(o Options) *Service {
 		root := iam.Caller{Principal: "arn:aws:iam::" + o.Account + ":root", Account: o.Account}
 		o.Caller = func(*http.Request) iam.Caller { return root }
 	}
-	o.Keys = newKeyring(o.Keys)
+	o.Keys = newKeyring(o.Keys, ring)
 	s := &Service{o: o, ledgers: map[string]*ledger{}, rate: rate{perSecond: o.Rate},
 		connections: map[string]*connection{}, count: map[*ledger]int{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -172,6 +177,7 @@ type ledger struct {
 	// commits is held, shared, by every insert, and alone by a transaction that commits, so that what
 	// it has read stays as it is between the check and the change.
 	commits   sync.RWMutex
+	kept      []tableRecord // the tables as they are in the store; guarded by commits
 	changes   atomic.Uint64 // odd while a transaction changes what is there, for look-ups without a lock
 	chain     chain
 	allowsAll atomic.Bool // the permissions mode is ALLOW_ALL
@@ -289,6 +295,7 @@ func (l *ledger) retire(ctx context.Context) {
 		// The key may be gone or the grant revoked by hand: then there is nothing to give back.
 		_ = l.service.o.Keys.RetireGrant(ctx, l.keys.service, arn, grant)
 		delete(l.grants, arn)
+		l.saveGrants()
 	}
 }
 
@@ -340,12 +347,22 @@ func (l *ledger) change(ctx context.Context, by iam.Caller, key Key) error {
 		return keyParameter(err)
 	}
 	l.grants[key.ARN] = grant
+	l.saveGrants()
 	if _, target, _ := l.keys.present(); target == key.ARN {
 		return nil // it uses it already; only the grant, if it was gone, is restored
 	}
-	change, until := l.keys.begin(key.ARN), l.service.o.Clock.Now().Add(l.service.o.Update)
+	until := l.service.o.Clock.Now().Add(l.service.o.Update)
+	change := l.keys.begin(key.ARN, until)
 	l.background(func(ctx context.Context) { l.update(ctx, change, until) })
 	return nil
+}
+
+// run begins what a ledger does as long as it is there.
+func (l *ledger) run() {
+	l.background(l.keep)
+	if l.service.o.Alias == Follow {
+		l.background(l.follow)
+	}
 }
 
 // background runs f until it returns; its context ends with the ledger.

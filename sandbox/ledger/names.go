@@ -12,16 +12,24 @@ import (
 // names gives a ledger's documents and transactions the ids that QLDB's have: 22 letters and digits
 // in which nobody sees a number. They are numbers all the same, encrypted, so no id has to be kept and
 // none is given twice.
-type names struct{ block cipher.Block }
+type names struct {
+	block cipher.Block
+	key   []byte // of block
+}
 
 func newNames() names {
-	var key [16]byte
-	rand.Read(key[:]) // never fails
-	b, err := aes.NewCipher(key[:])
+	key := make([]byte, 16)
+	rand.Read(key) // never fails
+	n, err := namesOf(key)
 	if err != nil {
 		panic(err) // a key of 16 bytes is one of AES's lengths
 	}
-	return names{b}
+	return n
+}
+
+func namesOf(key []byte) (names, error) {
+	b, err := aes.NewCipher(key)
+	return names{b, key}, err
 }
 
 // document returns the id of a table's document.

@@ -25,7 +25,8 @@ func (s *Service) authorize(c iam.Caller, action, resource string) error {
 
 func (s *Service) allows(c iam.Caller, action, resource string) bool {
 	return s.o.Directory == nil ||
-		s.o.Directory.Identity(&iam.Request{Caller: c, Action: action, Resource: resource}) == iam.Allow
+		s.o.Directory.Identity(&iam.Request{Caller: c, Action: action, Resource: resource,
+			Environment: iam.Environment{Region: s.o.Region, Clock: s.o.Clock}}) == iam.Allow
 }
 
 // permitted reports why a caller may not run a statement that needs an action on a part of the

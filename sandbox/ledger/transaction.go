@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"loadkms/sandbox/ion"
+	"loadkms/sandbox/store"
 )
 
 // The limits of a transaction, which are QLDB's.
@@ -587,11 +588,12 @@ func (x *transaction) write(ctx context.Context, open *openKeys) ([]place, error
 	j := x.ledger.journal
 	now := j.since(x.ledger.service.o.Clock.Now())
 	h := header{sequence: j.tip(), number: x.number, time: now}
+	var b store.Batch
 	var content []byte
 	content = binary.AppendUvarint(content, uint64(len(x.statements)))
 	for _, s := range x.statements {
 		h.kind, h.time = statement, j.since(s.start)
-		p, err := j.write(ctx, open, h, slices.Concat(s.digest, []byte(s.text)))
+		p, err := j.write(ctx, open, h, slices.Concat(s.digest, []byte(s.text)), &b)
 		if err != nil {
 			return nil, err
 		}
@@ -609,7 +611,7 @@ func (x *transaction) write(ctx context.Context, open *openKeys) ([]place, error
 		if w.deleted {
 			body = nil
 		}
-		p, err := j.write(ctx, open, r, body)
+		p, err := j.write(ctx, open, r, body, &b)
 		if err != nil {
 			return nil, err
 		}
@@ -618,12 +620,33 @@ func (x *transaction) write(ctx context.Context, open *openKeys) ([]place, error
 		content = binary.AppendUvarint(content, uint64(p))
 	}
 	h.kind, h.time = block, now
-	p, err := j.write(ctx, open, h, content)
+	p, err := j.write(ctx, open, h, content, &b)
 	if err != nil {
+		return nil, err
+	}
+	if err := x.keep(&b); err != nil {
 		return nil, err
 	}
 	j.add(h.sequence, p)
 	return places, nil
+}
+
+// keep puts what was written on disk, with the tables if they change. The caller holds commits alone.
+func (x *transaction) keep(b *store.Batch) error {
+	l := x.ledger
+	if l.service.disk == nil {
+		return nil
+	}
+	tables := l.kept
+	if len(x.schema) > 0 {
+		tables = x.altered()
+		b.Put(entry(l.id, tablesEntry), encode(tables))
+	}
+	if err := l.service.disk.Enter(b).Wait(); err != nil {
+		return err
+	}
+	l.kept = tables
+	return nil
 }
 
 // add makes a block part of the journal. The caller holds commits alone.

@@ -161,7 +161,9 @@ type (
 		offset   int
 	}
 	call struct {
-		name   string // as in functions
+		name string // as in functions
+		// word is what is no expression: a part of a date, the type for CAST, the side for TRIM.
+		word   string
 		args   []expr
 		offset int
 	}

@@ -2,6 +2,7 @@ package partiql
 
 import (
 	"iter"
+	"time"
 
 	"loadkms/sandbox/ion"
 )
@@ -27,6 +28,10 @@ type Database interface {
 	History(name string, from, to ion.Value) (iter.Seq2[ion.Value, error], bool)
 	// CreateTable returns the id of the new table. tags is what WITH (tags = …) has, or null.
 	CreateTable(name string, tags ion.Value) (id string, err error)
+	// TransactionID returns the transaction's 22 characters, for TXID().
+	TransactionID() string
+	// Now returns the time, for UTCNOW().
+	Now() time.Time
 	// UndropTable makes a dropped table active again and returns its id.
 	UndropTable(id string) (tableID string, err error)
 }

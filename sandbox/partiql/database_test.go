@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"loadkms/sandbox/ion"
 )
@@ -35,6 +36,10 @@ type memoryDocument struct {
 func (m *memory) read(format string, args ...any) {
 	m.reads = append(m.reads, fmt.Sprintf(format, args...))
 }
+
+func (m *memory) TransactionID() string { return "L7S9iJqcn9W2M4qOEn27ay" }
+
+func (m *memory) Now() time.Time { return time.Date(2019, 12, 27, 20, 12, 16, 999_500_000, time.UTC) }
 
 func (m *memory) Table(name string) (Table, bool) {
 	for _, t := range m.tables {

@@ -1,7 +1,6 @@
 package partiql
 
 import (
-	"strings"
 	"unicode/utf8"
 
 	"loadkms/sandbox/ion"
@@ -586,83 +585,4 @@ func (x *execution) object(e *object, sc *scope) (datum, error) {
 		}
 	}
 	return x.built(ion.Struct(fields...))
-}
-
-func (x *execution) call(e *call, sc *scope) (datum, error) {
-	args := make([]datum, len(e.args))
-	for i, a := range e.args {
-		var err error
-		if args[i], err = x.eval(a, sc); err != nil {
-			return null, err
-		}
-		if e.name == "COALESCE" && !args[i].unknown() {
-			return args[i], nil
-		}
-	}
-	switch e.name {
-	case "COALESCE":
-		return null, nil
-	case "EXISTS":
-		return truth(args[0].Len() > 0), nil
-	case "NULLIF":
-		if !args[0].unknown() && !args[1].unknown() && ion.Equal(args[0].Value, args[1].Value) {
-			return null, nil
-		}
-		return args[0], nil
-	}
-	for _, a := range args {
-		if a.missing {
-			return nowhere, nil
-		}
-		if a.IsNull() {
-			return null, nil
-		}
-	}
-	if e.name == "SIZE" {
-		switch args[0].Kind() {
-		case ion.KindList, ion.KindSexp, ion.KindStruct:
-			return datum{Value: ion.Int(int64(args[0].Len()))}, nil
-		}
-		return nowhere, nil
-	}
-	text, ok := args[0].AsText()
-	if !ok {
-		return nowhere, nil
-	}
-	if err := x.spend(len(text) / 64); err != nil {
-		return null, err
-	}
-	switch e.name {
-	case "LOWER":
-		return datum{Value: ion.String(strings.ToLower(text))}, nil
-	case "UPPER":
-		return datum{Value: ion.String(strings.ToUpper(text))}, nil
-	case "TRIM":
-		return datum{Value: ion.String(strings.Trim(text, " "))}, nil
-	case "SUBSTRING":
-		return substring(text, args[1:]), nil
-	}
-	return datum{Value: ion.Int(int64(utf8.RuneCountInString(text)))}, nil // CHAR_LENGTH, CHARACTER_LENGTH
-}
-
-// substring counts from 1, as SQL does: what would lie before the first character takes from the length.
-func substring(text string, args []datum) datum {
-	r := []rune(text)
-	last := int64(len(r)) + 1
-	start, ok := args[0].AsInt()
-	if !ok {
-		return nowhere
-	}
-	end := last
-	if len(args) > 1 {
-		length, ok := args[1].AsInt()
-		if !ok || length < 0 {
-			return nowhere
-		}
-		if start <= last && length < last-max(start, -last) { // otherwise it reaches the end
-			end = max(start, -last) + length
-		}
-	}
-	start, end = min(max(start, 1), last), min(max(end, 1), last)
-	return datum{Value: ion.String(string(r[start-1 : max(start, end)-1]))}
 }

@@ -25,6 +25,7 @@ type execution struct {
 	db        Database
 	steps     int
 	work      int
+	now       ion.Value // what UTCNOW() is; null until it is asked for
 	rows      []ion.Value
 }
 

@@ -74,8 +74,19 @@ func TestSyntaxErrors(t *testing.T) {
 		{"outer join", "SELECT * FROM T ^LEFT JOIN U ON a = b", "LEFT", "an outer join is not supported"},
 		{"union", "SELECT a FROM T ^UNION SELECT a FROM U", "UNION", "UNION is not supported"},
 		{"case", "SELECT ^CASE WHEN a THEN b END FROM T", "CASE", "CASE is not supported"},
-		{"cast", "SELECT ^CAST(a AS INT) FROM T", "CAST", "CAST is not supported"},
-		{"unknown function", "SELECT ^DATE_ADD(day, 1, a) FROM T", "DATE_ADD", "the function DATE_ADD is not supported"},
+		{"cast to nothing", "SELECT CAST(a AS ^DATE) FROM T", "DATE", "expected a type"},
+		{"cast without type", "SELECT CAST(a^) FROM T", ")", "expected AS"},
+		{"cast to a length", "SELECT CAST(a AS VARCHAR^(5)) FROM T", "(", "expected \")\""},
+		{"part of a date", "SELECT DATE_ADD(^week, 1, a) FROM T", "week", "expected year, month, day, hour, minute or second"},
+		{"part as text", "SELECT DATE_DIFF(^'day', 1, a) FROM T", "'day'", "expected year"},
+		{"part of a zone", "SELECT DATE_ADD(^timezone_hour, 1, a) FROM T", "timezone_hour", "expected year"},
+		{"extract without from", "SELECT EXTRACT(year^, a) FROM T", ",", "expected FROM"},
+		{"arguments of a date", "SELECT ^DATE_ADD(day, a) FROM T", "DATE_ADD", "DATE_ADD has 2 to 2 arguments, not 1"},
+		{"trim of two", "SELECT TRIM('a'^, b) FROM T", ",", "expected FROM"},
+		{"trim without text", "SELECT TRIM(LEADING 'a'^) FROM T", ")", "expected FROM"},
+		{"substring for", "SELECT SUBSTRING(a ^FOR 1) FROM T", "FOR", "expected \")\""},
+		{"arguments of none", "SELECT ^TXID(1) FROM T", "TXID", "TXID has 0 to 0 arguments, not 1"},
+		{"unknown function", "SELECT ^ABS(a) FROM T", "ABS", "the function ABS is not supported"},
 		{"wrong arguments", "SELECT ^NULLIF(1) FROM T", "NULLIF", "NULLIF has 2 to 2 arguments, not 1"},
 		{"exec", "^EXEC REDACT_REVISION 1, 'a', 'b'", "EXEC", "is not supported"},
 		{"insert select", "INSERT INTO T ^SELECT * FROM U", "SELECT", "INSERT INTO … SELECT is not supported"},
@@ -235,7 +246,21 @@ func (m *maker) expr(depth int) expr {
 		}
 		return o
 	}
-	switch m.IntN(4) {
+	switch m.IntN(9) {
+	case 4:
+		return &call{name: "CAST", word: m.pick("INT", "STRING", "NULL"), args: []expr{m.expr(d)}}
+	case 5:
+		return &call{name: "EXTRACT", word: m.pick("YEAR", "TIMEZONE_HOUR"), args: []expr{m.expr(d)}}
+	case 6:
+		return &call{name: m.pick("DATE_ADD", "DATE_DIFF"), word: m.pick("DAY", "SECOND"), args: []expr{m.expr(d), m.expr(d)}}
+	case 7:
+		c := &call{name: "TRIM", word: m.pick("LEADING", "BOTH"), args: []expr{m.expr(d)}}
+		if m.IntN(2) == 0 {
+			c.args = append(c.args, m.expr(d))
+		}
+		return c
+	case 8:
+		return &call{name: m.pick("TXID", "UTCNOW")}
 	case 0:
 		return &aggregate{name: "COUNT"}
 	case 1:

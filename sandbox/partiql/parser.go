@@ -31,15 +31,17 @@ var unsupported = map[string]string{
 	"VALUES": "VALUES", "ALTER": "ALTER", "DISTINCT": "DISTINCT", "WITH": "WITH", "UPSERT": "UPSERT", "REPLACE": "REPLACE",
 	"EXPLAIN": "EXPLAIN",
 	"EXEC":    "EXEC (of which QLDB has REDACT_REVISION)", // QLDB has it; redaction is not built here
-	"CAST":    "CAST",                                     // QLDB has it
 }
 
-// aggregates and functions are what may stand before a parenthesis, with the fewest and most arguments.
+// aggregates and functions are what may stand before a parenthesis, with the fewest and most arguments; the
+// part of DATE_ADD and DATE_DIFF, and what is divided by words, is none.
 var aggregates = map[string]bool{"COUNT": true, "SUM": true, "MIN": true, "MAX": true, "AVG": true}
 
 var functions = map[string]struct{ least, most int }{
 	"COALESCE": {1, 100}, "NULLIF": {2, 2}, "LOWER": {1, 1}, "UPPER": {1, 1}, "SIZE": {1, 1}, "EXISTS": {1, 1},
-	"CHAR_LENGTH": {1, 1}, "CHARACTER_LENGTH": {1, 1}, "SUBSTRING": {2, 3}, "TRIM": {1, 1},
+	"CHAR_LENGTH": {1, 1}, "CHARACTER_LENGTH": {1, 1}, "SUBSTRING": {2, 3}, "TRIM": {1, 2}, "CAST": {1, 1},
+	"DATE_ADD": {2, 2}, "DATE_DIFF": {2, 2}, "EXTRACT": {1, 1}, "TO_STRING": {2, 2}, "TO_TIMESTAMP": {1, 2},
+	"TXID": {0, 0}, "UTCNOW": {0, 0},
 }
 
 // committedView precedes a table's name to mean its documents with their metadata.
@@ -65,7 +67,8 @@ const userTables = "information_schema.user_tables"
 //	expr    OR AND NOT = <> != < <= > >= IN LIKE [ESCAPE] BETWEEN IS [NOT] NULL | MISSING || + - * / %
 //	        path.name[index]['name'] "name" ? 'text' 1 1.5 1e5 `ion` NULL MISSING TRUE FALSE
 //	        [list] <<bag>> {'name': value} (expr) (SELECT …)
-//	        COUNT SUM MIN MAX AVG, and the functions below
+//	        COUNT SUM MIN MAX AVG, CAST(expr AS type), EXTRACT(part FROM expr), DATE_ADD(part, expr, expr),
+//	        TRIM([[LEADING | TRAILING | BOTH] [expr] FROM] expr), and the functions above
 func Parse(statement string) (s *Statement, err error) {
 	if n := utf8.RuneCountInString(statement); n > MaxStatement {
 		return nil, syntaxError(statement, 0, "", fmt.Sprintf("the statement has %d characters, the limit is %d", n, MaxStatement))
@@ -792,12 +795,29 @@ func (p *parser) call() expr {
 		p.fail(t, "the function "+t.upper+" is not supported")
 	}
 	c := &call{name: t.upper, offset: t.offset}
-	if p.peek().is("SELECT") { // EXISTS(SELECT …)
-		p.next()
-		c.args = []expr{&subquery{p.query()}}
+	switch c.name {
+	case "CAST":
+		c.args = []expr{p.expr()}
+		p.expectWord("AS")
+		c.word = p.castType()
 		p.expectSign(")")
-	} else {
+	case "EXTRACT":
+		if c.word = p.datePart(); !p.word("FROM") {
+			p.fail(p.peek(), "expected FROM")
+		}
+		c.args = []expr{p.expr()}
+		p.expectSign(")")
+	case "DATE_ADD", "DATE_DIFF":
+		at := p.peek()
+		if c.word = p.datePart(); zoneParts[c.word] {
+			p.fail(at, "expected "+dateWords)
+		}
+		p.expectSign(",")
 		c.args = p.exprs(")")
+	case "TRIM":
+		p.trim(c)
+	default:
+		c.args = p.arguments(c.name)
 	}
 	if n := len(c.args); n < arity.least || n > arity.most {
 		p.fail(t, fmt.Sprintf("%s has %d to %d arguments, not %d", t.upper, arity.least, arity.most, n))
@@ -805,31 +825,105 @@ func (p *parser) call() expr {
 	return c
 }
 
-// number reads an int, or a decimal if it has a point or an exponent.
+// arguments reads what stands between the parentheses of most functions.
+func (p *parser) arguments(function string) []expr {
+	if p.peek().is("SELECT") { // EXISTS(SELECT …)
+		p.next()
+		q := &subquery{p.query()}
+		p.expectSign(")")
+		return []expr{q}
+	}
+	if function != "SUBSTRING" || p.peek().sign(")") {
+		return p.exprs(")")
+	}
+	first := p.expr()
+	if !p.word("FROM") { // SUBSTRING(text FROM start FOR length) is another way to write it
+		if p.sign(",") {
+			return append([]expr{first}, p.exprs(")")...)
+		}
+		p.expectSign(")")
+		return []expr{first}
+	}
+	args := []expr{first, p.expr()}
+	if p.word("FOR") {
+		args = append(args, p.expr())
+	}
+	p.expectSign(")")
+	return args
+}
+
+// trim reads TRIM's arguments: [[LEADING | TRAILING | BOTH] [characters] FROM] text.
+func (p *parser) trim(c *call) {
+	if t := p.peek(); t.kind == wordToken && trims[t.upper] != nil && !p.ahead(1).sign(")") && !p.ahead(1).sign(".") {
+		c.word = p.next().upper
+	}
+	if !p.word("FROM") {
+		c.args = []expr{p.expr()}
+		if c.word == "" && p.sign(")") {
+			return
+		}
+		p.expectWord("FROM")
+	}
+	if len(c.args) > 0 && c.word == "" {
+		c.word = "BOTH"
+	}
+	c.args = append(c.args, p.expr())
+	p.expectSign(")")
+}
+
+const dateWords = "year, month, day, hour, minute or second"
+
+// datePart reads the part of a timestamp that a function is about.
+func (p *parser) datePart() string {
+	t := p.peek()
+	if t.kind != wordToken || dateParts[t.upper] == 0 && !zoneParts[t.upper] {
+		p.fail(t, "expected "+dateWords)
+	}
+	return p.next().upper
+}
+
+// castType reads a type. How long a VARCHAR is and how precise a DECIMAL does not matter, and is refused.
+func (p *parser) castType() string {
+	t := p.peek()
+	if t.kind != wordToken || castTypes[t.upper] == "" {
+		p.fail(t, "expected a type, such as INT or STRING")
+	}
+	return p.next().upper
+}
+
 func (p *parser) number(t *token) ion.Value {
-	if n, err := strconv.ParseInt(t.text, 10, 64); err == nil {
-		return ion.Int(n)
+	v, problem := numberOf(t.text)
+	if problem != "" {
+		p.fail(t, problem)
 	}
-	if len(t.text) > 2*maxDigits { // digits are more than bytes
-		p.fail(t, "the number is too long")
+	return v
+}
+
+// numberOf reads an int, or a decimal if it has a point or an exponent. Otherwise it returns what is wrong.
+func numberOf(text string) (v ion.Value, problem string) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return ion.Int(n), ""
 	}
-	mantissa, power, hasPower := strings.Cut(strings.ToLower(t.text), "e")
+	if len(text) > 2*maxDigits { // digits are more than bytes
+		return v, "the number is too long"
+	}
+	mantissa, power, hasPower := strings.Cut(strings.ToLower(text), "e")
 	whole, fraction, hasPoint := strings.Cut(mantissa, ".")
 	n, ok := new(big.Int).SetString(whole+fraction, 10)
 	if !ok {
-		p.fail(t, "not a number")
+		return v, "not a number"
 	}
 	if !hasPoint && !hasPower {
-		return ion.BigInt(n)
+		return ion.BigInt(n), ""
 	}
 	exponent := 0
 	if hasPower {
 		var err error
 		if exponent, err = strconv.Atoi(power); err != nil || exponent > maxExponent || exponent < -maxExponent {
-			p.fail(t, "the exponent is too large")
+			return v, "the exponent is too large"
 		}
 	}
-	return ion.Decimal(n, int32(exponent-len(fraction)))
+	return ion.Decimal(n, int32(exponent-len(fraction))), ""
 }
 
 func (p *parser) ionLiteral() ion.Value {

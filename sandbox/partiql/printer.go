@@ -425,8 +425,28 @@ func (a *aggregate) print(p *printer) {
 }
 
 func (c *call) print(p *printer) {
-	p.WriteString(c.name)
-	p.list("(", ")", c.args)
+	p.words(c.name, "(")
+	switch {
+	case c.name == "CAST":
+		c.args[0].print(p)
+		p.words(" AS ", c.word)
+	case c.name == "EXTRACT":
+		p.words(c.word, " FROM ")
+		c.args[0].print(p)
+	case c.name == "TRIM" && c.word != "":
+		p.words(c.word, " ")
+		if len(c.args) > 1 {
+			c.args[0].print(p)
+			p.WriteByte(' ')
+		}
+		p.WriteString("FROM ")
+		c.args[len(c.args)-1].print(p)
+	case c.word != "": // DATE_ADD, DATE_DIFF
+		p.list(c.word+", ", "", c.args)
+	default:
+		p.list("", "", c.args)
+	}
+	p.WriteByte(')')
 }
 
 func (s *subquery) print(p *printer) {

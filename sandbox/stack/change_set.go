@@ -15,6 +15,8 @@ import (
 // A changeSet is a stack that somebody may have made later on: the way of `aws cloudformation deploy`.
 // The sandbox has those that create a stack.
 type changeSet struct {
+	number      int  // in the order of their coming
+	changed     bool // since it was kept
 	id, name    string
 	description string
 	creation    Creation
@@ -45,7 +47,7 @@ func (s *Service) createChangeSet(by iam.Caller, form url.Values) (any, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.find(c.Name) != nil {
 		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", c.Name, name)
 	}
@@ -62,7 +64,8 @@ func (s *Service) createChangeSet(by iam.Caller, form url.Values) (any, error) {
 		return nil, &Error{400, "AlreadyExistsException", "ChangeSet " + name + " already exists"}
 	}
 	c.id = s.newID(c.Name)
-	set := &changeSet{name: name, description: form.Get("Description"), creation: *c, created: s.o.Clock.Now(), execution: "AVAILABLE",
+	s.numbers++
+	set := &changeSet{number: s.numbers, name: name, description: form.Get("Description"), creation: *c, created: s.o.Clock.Now(), execution: "AVAILABLE",
 		id: "arn:aws:cloudformation:" + s.o.Region + ":" + s.o.Account + ":changeSet/" + name + "/" + uuid.NewString()}
 	s.changeSets = append(s.changeSets, set)
 	return struct{ Id, StackId string }{set.id, c.id}, nil
@@ -90,7 +93,7 @@ func (s *Service) describeChangeSet(_ iam.Caller, form url.Values) (any, error) 
 		ResourceChange resourceChange
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	set := s.findChangeSet(form.Get("ChangeSetName"), form.Get("StackName"))
 	if set == nil {
 		return nil, errChangeSet(form.Get("ChangeSetName"))
@@ -118,9 +121,9 @@ func (s *Service) executeChangeSet(by iam.Caller, form url.Values) (any, error) 
 	set := s.findChangeSet(name, form.Get("StackName"))
 	available := set != nil && set.execution == "AVAILABLE"
 	if available {
-		set.execution = "EXECUTE_COMPLETE" // so that nobody else does it
+		set.execution, set.changed = "EXECUTE_COMPLETE", true // so that nobody else does it
 	}
-	s.mu.Unlock()
+	s.unlock()
 	switch {
 	case set == nil:
 		return nil, errChangeSet(name)
@@ -133,7 +136,7 @@ func (s *Service) executeChangeSet(by iam.Caller, form url.Values) (any, error) 
 
 func (s *Service) deleteChangeSet(_ iam.Caller, form url.Values) (any, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if set := s.findChangeSet(form.Get("ChangeSetName"), form.Get("StackName")); set != nil {
 		s.changeSets = slices.DeleteFunc(s.changeSets, func(other *changeSet) bool { return other == set })
 	}

@@ -54,6 +54,9 @@ func (s *Service) Query(by iam.Caller, form url.Values, requestID string) (any, 
 		return nil, &Error{400, "InvalidAction", "Could not find operation " + action + " for version " + Version}
 	}
 	result, err := h(s, by, form)
+	if failure := s.disk.Sync(); failure != nil { // nothing is answered that a kill could take back
+		err = &Error{500, "InternalFailure", failure.Error()}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"loadkms/sandbox/clock"
 	"loadkms/sandbox/iam"
+	"loadkms/sandbox/store"
 )
 
 // Options say what a [Service] is like. All fields but Step and Endpoint are required.
@@ -37,6 +38,7 @@ type Options struct {
 // A Service is CloudFormation in one account and Region. It is safe for use by many goroutines.
 type Service struct {
 	o    Options
+	disk *store.Store // nil: all is in memory only
 	stop context.CancelFunc
 	ctx  context.Context // of the work on stacks; ends with Close
 	work sync.WaitGroup
@@ -45,13 +47,15 @@ type Service struct {
 	stacks     []*stack   // oldest first, the deleted ones too
 	changeSets []*changeSet
 	closed     bool
+	numbers    int             // given to stacks and change sets
+	kept       map[string]bool // the entries that are in the store
 }
 
 // maxStacks bounds how many stacks the service remembers, deleted ones included; of those it forgets the
 // oldest when there are more.
 const maxStacks = 2000
 
-// New returns a service without stacks. Close must be called when it is no longer needed.
+// New returns a service without stacks, in memory; [Open] is for one that is kept. Close must be called when it is no longer needed.
 func New(o Options) *Service {
 	s := &Service{o: o}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -62,13 +66,15 @@ func New(o Options) *Service {
 func (s *Service) Close() {
 	s.mu.Lock()
 	s.closed = true
-	s.mu.Unlock()
+	s.unlock()
 	s.stop()
 	s.work.Wait()
 }
 
 // A stack is one stack, with what became of it.
 type stack struct {
+	number           int  // in the order of their coming
+	changed          bool // since it was kept
 	id, name         string
 	created, deleted time.Time // deleted is zero while it is there
 	status, reason   string
@@ -126,10 +132,12 @@ const (
 	createFailed     = "CREATE_FAILED"
 	rollbackComplete = "ROLLBACK_COMPLETE"
 	deleteInProgress = "DELETE_IN_PROGRESS"
-	deleteComplete   = "DELETE_COMPLETE"
-	deleteFailed     = "DELETE_FAILED"
-	deleteSkipped    = "DELETE_SKIPPED"
-	inProgress       = "_IN_PROGRESS"
+
+	rollbackInProgress = "ROLLBACK_IN_PROGRESS"
+	deleteComplete     = "DELETE_COMPLETE"
+	deleteFailed       = "DELETE_FAILED"
+	deleteSkipped      = "DELETE_SKIPPED"
+	inProgress         = "_IN_PROGRESS"
 )
 
 // A Creation is what CreateStack asks for.
@@ -167,7 +175,7 @@ func (s *Service) Deploy(ctx context.Context, by iam.Caller, c Creation) (id str
 	}
 	s.deploy(ctx, st, 0)
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if st.status == createComplete {
 		return st.id, nil
 	}
@@ -190,7 +198,7 @@ func (s *Service) begin(by iam.Caller, c Creation, start func(*stack)) (*stack, 
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if st := s.find(c.Name); st != nil {
 		if c.Token != "" && st.token == c.Token {
 			return st, nil
@@ -208,7 +216,8 @@ func (s *Service) begin(by iam.Caller, c Creation, start func(*stack)) (*stack, 
 	case len(s.stacks) >= maxStacks:
 		return nil, &Error{400, "LimitExceededException", "Limit for stack has been exceeded"}
 	}
-	st := &stack{name: c.Name, created: s.o.Clock.Now(), template: c.Template, by: by, values: values, tags: c.Tags,
+	s.numbers++
+	st := &stack{number: s.numbers, name: c.Name, created: s.o.Clock.Now(), template: c.Template, by: by, values: values, tags: c.Tags,
 		capabilities: c.Capabilities, onFailure: c.OnFailure, protected: c.Protected, token: c.Token,
 		resources: map[string]*resource{}, imports: map[string]bool{},
 		id: cmp.Or(c.id, s.newID(c.Name))}
@@ -334,7 +343,7 @@ func (s *Service) find(name string) *stack {
 
 // turn gives a stack a new status. s.mu must be held.
 func (s *Service) turn(st *stack, status, reason string) {
-	st.status, st.reason = status, reason
+	st.status, st.reason, st.changed = status, reason, true
 	if reason == "User Initiated" {
 		st.reason = "" // it belongs to the event only
 	}
@@ -344,7 +353,7 @@ func (s *Service) turn(st *stack, status, reason string) {
 
 // mark gives a resource a new status. s.mu must be held.
 func (s *Service) mark(st *stack, r *resource, status, reason string) {
-	r.status, r.reason, r.updated = status, reason, s.o.Clock.Now()
+	r.status, r.reason, r.updated, st.changed = status, reason, s.o.Clock.Now(), true
 	e := Event{ID: r.logical + "-" + status + "-" + r.updated.UTC().Format("2006-01-02T15:04:05.000Z"), Logical: r.logical,
 		Physical: r.physical, Kind: r.kind, Status: status, Reason: reason, Time: r.updated, Properties: r.properties}
 	st.events = append(st.events, e)
@@ -371,7 +380,7 @@ func (s *Service) deploy(ctx context.Context, st *stack, step time.Duration) {
 		st.outputs = outputs
 		s.turn(st, createComplete, "")
 	}
-	s.mu.Unlock()
+	s.unlock()
 	if err != nil {
 		s.fail(ctx, st, step, reasonOf(err))
 	}
@@ -417,7 +426,7 @@ func (s *Service) makeOne(ctx context.Context, st *stack, sc *scope, d declarati
 	s.mu.Lock()
 	st.resources[d.logical], st.order = r, append(st.order, r)
 	s.mark(st, r, createInProgress, "")
-	s.mu.Unlock()
+	s.unlock()
 	var made Made
 	switch {
 	case err != nil:
@@ -430,7 +439,7 @@ func (s *Service) makeOne(ctx context.Context, st *stack, sc *scope, d declarati
 		made, err = kind.Make(ctx, st.by, r.request)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if err != nil {
 		s.mark(st, r, createFailed, reasonOf(err))
 		return err
@@ -466,27 +475,34 @@ func (s *Service) fail(ctx context.Context, st *stack, step time.Duration, reaso
 	switch st.onFailure {
 	case "DO_NOTHING":
 		s.turn(st, createFailed, reason)
-		s.mu.Unlock()
+		s.unlock()
 		return
 	case "DELETE":
 		s.turn(st, deleteInProgress, reason)
 	default:
-		s.turn(st, "ROLLBACK_IN_PROGRESS", reason+"Rollback requested by user.")
+		s.turn(st, rollbackInProgress, reason+"Rollback requested by user.")
 	}
-	s.mu.Unlock()
+	s.unlock()
+	s.undo(ctx, st, step)
+}
+
+// undo removes a stack that is being rolled back or deleted.
+func (s *Service) undo(ctx context.Context, st *stack, step time.Duration) {
 	whole := s.removeAll(ctx, st, step)
 	if ctx.Err() != nil {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
+	deleting := st.status == deleteInProgress
 	switch {
-	case !whole && st.onFailure == "DELETE":
+	case !whole && deleting:
 		s.turn(st, deleteFailed, st.failed())
 	case !whole:
 		s.turn(st, "ROLLBACK_FAILED", st.failed())
-	case st.onFailure == "DELETE":
+	case deleting:
 		st.deleted = s.o.Clock.Now()
+		clear(st.imports)
 		s.turn(st, deleteComplete, "")
 	default:
 		s.turn(st, rollbackComplete, "")
@@ -544,14 +560,14 @@ func (s *Service) reachable(text string) string {
 // imported returns what another stack exports under a name, and remembers that it is in use.
 func (s *Service) imported(st *stack, name string) (string, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	for _, other := range s.stacks {
 		if other.status == deleteComplete {
 			continue
 		}
 		for _, o := range other.outputs {
 			if o.Export == name {
-				st.imports[name] = true
+				st.imports[name], st.changed = true, true
 				return o.Value, nil
 			}
 		}
@@ -583,7 +599,7 @@ func (s *Service) checkExports(st *stack, outputs []Output) error {
 // Delete removes a stack in the background. One that does not exist, or is being deleted, is no error.
 func (s *Service) Delete(by iam.Caller, name string) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	st := s.find(name)
 	if st == nil || st.status == deleteComplete || st.status == deleteInProgress || s.closed {
 		return nil
@@ -602,21 +618,7 @@ func (s *Service) Delete(by iam.Caller, name string) error {
 	}
 	st.by = by
 	s.turn(st, deleteInProgress, "User Initiated")
-	s.work.Go(func() {
-		whole := s.removeAll(s.ctx, st, s.o.Step)
-		if s.ctx.Err() != nil {
-			return
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !whole {
-			s.turn(st, deleteFailed, st.failed())
-			return
-		}
-		st.deleted = s.o.Clock.Now()
-		clear(st.imports)
-		s.turn(st, deleteComplete, "")
-	})
+	s.work.Go(func() { s.undo(s.ctx, st, s.o.Step) })
 	return nil
 }
 
@@ -637,7 +639,7 @@ func (s *Service) importer(st *stack) (*stack, string) {
 func (s *Service) removeAll(ctx context.Context, st *stack, step time.Duration) bool {
 	s.mu.Lock()
 	order := slices.Clone(st.order)
-	s.mu.Unlock()
+	s.unlock()
 	whole := true
 	for _, r := range slices.Backward(order) {
 		s.mu.Lock()
@@ -651,7 +653,7 @@ func (s *Service) removeAll(ctx context.Context, st *stack, step time.Duration) 
 		case !skip:
 			s.mark(st, r, deleteInProgress, "")
 		}
-		s.mu.Unlock()
+		s.unlock()
 		if skip {
 			continue
 		}
@@ -669,7 +671,7 @@ func (s *Service) removeAll(ctx context.Context, st *stack, step time.Duration) 
 		} else {
 			s.mark(st, r, deleteComplete, "")
 		}
-		s.mu.Unlock()
+		s.unlock()
 	}
 	return whole
 }
@@ -683,7 +685,7 @@ type Resource struct {
 // Resources returns the resources of a stack by logical id, or an *[Error] if there is no such stack.
 func (s *Service) Resources(name string) ([]Resource, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	st := s.find(name)
 	if st == nil {
 		return nil, errUnknownStack(name)
@@ -703,7 +705,7 @@ func (st *stack) show(r *resource) Resource {
 // Outputs returns the outputs of a stack, by key, or an *[Error] if there is no such stack.
 func (s *Service) Outputs(name string) ([]Output, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	st := s.find(name)
 	if st == nil {
 		return nil, errUnknownStack(name)
@@ -714,11 +716,23 @@ func (s *Service) Outputs(name string) ([]Output, error) {
 // Status returns the status of a stack, or "" if there is none with this name.
 func (s *Service) Status(name string) string {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if st := s.find(name); st != nil {
 		return st.status
 	}
 	return ""
+}
+
+// Count returns how many stacks there are, without those that are gone.
+func (s *Service) Count() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.stacks {
+		if st.status != deleteComplete {
+			n++
+		}
+	}
+	return n
 }
 
 // shownValues returns the parameters' values as descriptions show them.

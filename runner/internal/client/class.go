@@ -14,6 +14,9 @@ import (
 	"loadkms/result"
 )
 
+// ErrNotSent marks errors of requests that could not be made, and of which nothing was sent.
+var ErrNotSent = errors.New("nothing was sent")
+
 // Classify returns the class of a request that ended with err instead of a complete answer, be it
 // from RoundTrip or from reading the body; OK for nil.
 //
@@ -29,6 +32,8 @@ func Classify(err error) result.Class {
 		return result.OK
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return result.Timeout
+	case errors.Is(err, ErrNotSent):
+		return result.CaptureFailed
 	case errors.As(err, &dns):
 		return result.DNS
 	case isTLS(err):

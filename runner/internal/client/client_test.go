@@ -236,6 +236,7 @@ func TestClassifyErrorsWithoutAServer(t *testing.T) {
 		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ETIMEDOUT)}, result.Timeout},
 		{errors.New("http: server closed idle connection"), result.ConnectionReset},
 		{errors.New("malformed"), result.BadResponse},
+		{fmt.Errorf("sign: no credentials (%w)", ErrNotSent), result.CaptureFailed},
 	} {
 		if got := Classify(c.err); got != c.want {
 			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
