@@ -16,7 +16,7 @@ func (p *parser) jsonBody(n *yaml.Node) Template {
 	w := &jsonWriter{p: p}
 	w.value(n)
 	t := Template{Pos: p.pos(n), Parts: join(w.parts)}
-	t.Source = source(t.Parts)
+	t.Source = asWritten(t.Parts)
 	return t
 }
 

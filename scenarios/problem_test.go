@@ -126,7 +126,8 @@ func TestScriptProblems(t *testing.T) {
 // FuzzParse checks that no input ends or stops us, that problems can always be printed, and that there
 // is either a script or a problem.
 func FuzzParse(f *testing.F) {
-	for _, pattern := range []string{"testdata/bad/*.yaml", "testdata/good/*.yaml", "testdata/artillery/*.yml", "*.yaml"} {
+	for _, pattern := range []string{"testdata/bad/*.yaml", "testdata/good/*.yaml", "testdata/artillery/*.yml",
+		"../testdata/dialect/*.yaml", "*.yaml"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			f.Fatal(pattern, err)

@@ -17,6 +17,7 @@ type compiler struct {
 	names     map[string]*variable
 	declared  map[string]bool // names that get values somewhere
 	scalar    map[string]bool // names of which the value has no parts
+	templates bool            // $template() is called
 	problems  []*scenarios.Problem
 
 	// Of the present flow.

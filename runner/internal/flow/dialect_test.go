@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -90,9 +91,21 @@ func (r *recorder) serve(w http.ResponseWriter, req *http.Request) {
 		z := gzip.NewWriter(w)
 		_, _ = io.WriteString(z, `{"items":[{"id":1},{"id":2},{"id":3}]}`)
 		z.Close()
+	case "items":
+		_, _ = io.WriteString(w, `{"items":[{"id":1,"name":"pen","price":2},{"id":2,"name":"desk","price":90.5},{"id":3,"name":"ink","price":4}]}`)
+	case "headers":
+		w.Header().Set("X-Next", "/next/7")
+	case "cached":
+		w.Header().Set("X-Cache", "Hit from edge")
+	case "xml":
+		w.Header().Set("Content-Type", "application/xml")
+		_, _ = io.WriteString(w, `<books><book><title>one</title></book><book><title>two</title></book></books>`)
+	case "status":
+		code, _ := strconv.Atoi(req.URL.Path[len("/status/"):])
+		w.WriteHeader(code)
 	case "page":
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, `<form><input name="csrf" value="c1"></form>`)
+		_, _ = io.WriteString(w, `<form><input name="csrf" value="c1"></form><ul><li>a</li><li>b</li><li>c</li></ul>`)
 	case "missing":
 		w.WriteHeader(http.StatusNotFound)
 	default:

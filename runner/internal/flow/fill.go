@@ -12,9 +12,8 @@ var (
 	looseCall = regexp.MustCompile(`^([\p{L}_$][\p{L}\p{N}_$.-]*)\s*\(\s*(.*?)\s*\)$`)
 )
 
-// fill returns s, a template that nobody knew when the script was compiled, with its holes filled. A
-// variable is found only if a template of the script names it, too; what has no value is "undefined",
-// as in Artillery.
+// fill returns s, a template that nobody knew when the script was compiled, with its holes filled. Variables
+// of loops are not found, and what has no value is "undefined", as in Artillery.
 func (w *walk) fill(s string, mode scenarios.Mode) string {
 	if !strings.Contains(s, "{{") {
 		return s

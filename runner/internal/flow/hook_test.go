@@ -163,7 +163,7 @@ func TestFunctionsAroundAFlow(t *testing.T) {
 	for _, c := range []struct {
 		status int
 		log    string
-	}{{200, "finish prepare\n"}, {404, "report NotFound, of undefined\n"}} {
+	}{{200, "finish prepare\n"}, {404, "report NotFound, of http://api.example/poc/\n"}} {
 		s := script(get("/"))
 		s.Scenarios[0].BeforeScenario = functionsNamed("prepare")
 		s.Scenarios[0].AfterScenario = functionsNamed("finish")

@@ -182,6 +182,11 @@ func Compile(s *scenarios.Script, o Options) (*Program, error) {
 	if len(s.Scenarios) == 0 {
 		c.problem(scenarios.Pos{File: s.File}, "", "there is no scenario")
 	}
+	if c.templates { // what the texts of variables have holes for is known only when they are filled
+		for _, x := range p.names {
+			c.part(x, nil)
+		}
+	}
 	for i := range p.constants {
 		p.constants[i].fix()
 	}

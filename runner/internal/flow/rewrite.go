@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +57,9 @@ func (p *processor) requestParams(w *walk) *goja.Object {
 	}
 	_ = params.Set("headers", headers)
 	if st.HasBody {
-		if document := p.fromJSON(holesAsText(st.Body)); isJSONBody(st) && !goja.IsUndefined(document) {
+		if isForm(st) {
+			_ = params.Set("form", p.formOf(st.Body))
+		} else if document := p.fromJSON(holesAsText(st.Body)); isJSONBody(st) && !goja.IsUndefined(document) {
 			_ = params.Set("json", document)
 		} else {
 			_ = params.Set("body", st.Body.Source)
@@ -81,10 +84,58 @@ func (p *processor) requestParams(w *walk) *goja.Object {
 	return params
 }
 
-func isJSONBody(st *scenarios.Step) bool {
-	return slices.ContainsFunc(st.Headers, func(h scenarios.Header) bool {
-		return strings.EqualFold(h.Name, "Content-Type") && strings.Contains(strings.ToLower(h.Value.Source), "json")
+func isJSONBody(st *scenarios.Step) bool { return isOfType(st, "json") }
+
+// isForm reports whether the body of st is written as a form: then its holes are escaped.
+func isForm(st *scenarios.Step) bool {
+	return isOfType(st, "x-www-form-urlencoded") && !slices.ContainsFunc(st.Body.Parts, func(p scenarios.Part) bool {
+		return written(p) != "" && p.Mode != scenarios.FormString
 	})
+}
+
+func isOfType(st *scenarios.Step, name string) bool {
+	return slices.ContainsFunc(st.Headers, func(h scenarios.Header) bool {
+		return strings.EqualFold(h.Name, "Content-Type") && strings.Contains(strings.ToLower(h.Value.Source), name)
+	})
+}
+
+// formOf returns a form as it was written in the script, with holes. A name that is repeated has a list.
+func (p *processor) formOf(t scenarios.Template) *goja.Object {
+	out := p.runtime.NewObject()
+	values := map[string][]any{}
+	for _, pair := range strings.Split(holesInForm(t), "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, _ = url.QueryUnescape(name)   // it was escaped when the script was read
+		value, _ = url.QueryUnescape(value) // likewise
+		values[name] = append(values[name], value)
+		if list := values[name]; len(list) > 1 {
+			_ = out.Set(name, p.runtime.NewArray(list...))
+		} else {
+			_ = out.Set(name, value)
+		}
+	}
+	return out
+}
+
+// holesInForm returns a form with its holes escaped, too.
+func holesInForm(t scenarios.Template) string {
+	var b strings.Builder
+	for _, part := range t.Parts {
+		if hole := written(part); hole != "" {
+			b.WriteString(url.QueryEscape("{{ " + hole + " }}"))
+		} else {
+			b.WriteString(part.Text)
+		}
+	}
+	return b.String()
+}
+
+// written returns what stands in a hole, and "" for a text.
+func written(part scenarios.Part) string {
+	if part.Call != "" {
+		return part.Call + "(" + strings.Join(part.Args, ", ") + ")"
+	}
+	return part.Var
 }
 
 // holesAsText returns a body as it was written in the script: a hole that is a whole JSON value is a
@@ -92,10 +143,7 @@ func isJSONBody(st *scenarios.Step) bool {
 func holesAsText(t scenarios.Template) string {
 	var b strings.Builder
 	for _, part := range t.Parts {
-		hole := part.Var
-		if part.Call != "" {
-			hole = part.Call + "(" + strings.Join(part.Args, ", ") + ")"
-		}
+		hole := written(part)
 		switch {
 		case hole == "":
 			b.WriteString(part.Text)
@@ -248,7 +296,7 @@ func (p *processor) entries(v goja.Value) func(yield func(name, value string) bo
 	}
 }
 
-// pairs returns an object as a form, with holes left in place.
+// pairs returns an object as a form, with holes left in place. A list repeats its name.
 func (p *processor) pairs(v goja.Value) string {
 	var b strings.Builder
 	escape := func(s string) {
@@ -263,13 +311,23 @@ func (p *processor) pairs(v goja.Value) string {
 			s = after
 		}
 	}
-	for name, value := range p.entries(v) {
+	add := func(name, value string) {
 		if b.Len() > 0 {
 			b.WriteByte('&')
 		}
 		escape(name)
 		b.WriteByte('=')
 		escape(value)
+	}
+	for name, value := range p.entries(v) {
+		list, ok := v.(*goja.Object).Get(name).(*goja.Object)
+		if !ok || list.ClassName() != "Array" {
+			add(name, value)
+			continue
+		}
+		for _, item := range p.entries(list) {
+			add(name, item)
+		}
 	}
 	return b.String()
 }
@@ -320,10 +378,13 @@ func (w *walk) renderOver(o *requestOp, x *override) bool {
 }
 
 // sentParams returns the present request as functions after it see it: as it was sent.
-func (p *processor) sentParams(w *walk) *goja.Object {
+func (p *processor) sentParams(w *walk) *goja.Object { return p.sentBy(w, w.op().request) }
+
+// sentBy returns the request of o that w has sent last.
+func (p *processor) sentBy(w *walk, o *requestOp) *goja.Object {
 	if w.params == nil {
 		w.params = p.runtime.NewObject()
-		_ = w.params.Set("name", w.op().request.written.Name)
+		_ = w.params.Set("name", o.written.Name)
 		_ = w.params.Set("uuid", uuidOf(w.dice))
 	}
 	out := w.out
@@ -340,12 +401,16 @@ func (p *processor) sentParams(w *walk) *goja.Object {
 	return w.params
 }
 
-// lastParams returns the request that failed, as far as functions have seen it.
+// lastParams returns the request that failed: as functions have seen it, or else as it was sent. Of one that
+// was side by side with others, or could not be made, nothing is known.
 func (p *processor) lastParams(w *walk) goja.Value {
-	if w.params == nil {
-		return p.runtime.NewObject()
+	switch f := &w.user.failed; {
+	case w.params != nil:
+		return w.params
+	case f.walk == w && f.op.kind == requests && w.out != nil:
+		return p.sentBy(w, f.op.request)
 	}
-	return w.params
+	return p.runtime.NewObject()
 }
 
 // response returns the answer to the present request. Its body is a text, whatever it holds.

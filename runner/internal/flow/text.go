@@ -95,7 +95,7 @@ func (c *compiler) text(t scenarios.Template) text {
 			if p, problem = callPart(in); problem != "" {
 				c.problem(t.Pos, "", "%s", problem)
 			} else if p.hole == templateHole {
-				p.ref = c.ref(in.Args[0], t.Pos)
+				p.ref, c.templates = c.ref(in.Args[0], t.Pos), true
 			}
 		}
 		out.parts = append(out.parts, p)

@@ -36,8 +36,9 @@ type user struct {
 
 // A failure says where a flow ended early, and why.
 type failure struct {
-	op  *op
-	why string
+	op   *op
+	why  string
+	walk *walk // that ended early
 }
 
 func newUser(p *Program, known *records.Set, shard *measure.Shard) *user {

@@ -361,7 +361,7 @@ func (w *walk) over() action {
 	w.doomed, w.override, w.reply = false, nil, nil
 	u := w.user
 	if u.failure == nil {
-		u.failed = failure{w.op(), w.why}
+		u.failed = failure{w.op(), w.why, w}
 		u.failure = &u.failed
 	}
 	if w.parent != nil {
