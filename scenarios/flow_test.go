@@ -109,7 +109,7 @@ func TestLoops(t *testing.T) {
 		want LoopStep
 	}{
 		{"over a variable", 2, LoopStep{OverVar: "items"}},
-		{"over a list", 3, LoopStep{Over: []any{int64(1), "text", 2.5, true, nil, []any{"a", "3"},
+		{"over a list", 3, LoopStep{Over: []any{int64(1), "text", 2.5, true, nil, []any{"a", int64(3)},
 			map[string]any{"k": []any{int64(1)}}}, Value: "i", Element: "e"}},
 		{"from and to, while", 4, LoopStep{Count: true, From: 2, To: 5, While: Func{Name: "more"}}},
 		{"count with a hole", 5, LoopStep{CountText: Template{Source: "1-{{ n }}", Parts: []Part{{Text: "1-"}, {Var: "n"}}}}},
@@ -198,7 +198,7 @@ func TestQuery(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			src := "config: {target: sandbox}\nscenarios: [{flow: [{get: {url: '" + c.url + "', qs: {q: 1}}}]}]\n"
 			s := mustParse(t, "x.yaml", src, Options{}).Scenarios[0].Flow[0]
-			if got := written(s.URL.Parts); got != c.want || s.URL.Source != c.want {
+			if got := asWritten(s.URL.Parts); got != c.want || s.URL.Source != c.want {
 				t.Errorf("got %s, written as %s, want %s", got, s.URL.Source, c.want)
 			}
 			if want := "GET " + c.url; s.Name != want {

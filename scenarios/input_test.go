@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -144,4 +145,35 @@ func TestBeside(t *testing.T) {
 	if got := Beside("a.csv", "/load/x.yaml"); !filepath.IsAbs(got) || filepath.Base(got) != "a.csv" {
 		t.Errorf("got %s, want the whole path", got)
 	}
+}
+
+// FuzzMerge checks that no file and no overrides, merged over a script, end or stop us, and that every problem is at a
+// place of one of the three.
+func FuzzMerge(f *testing.F) {
+	f.Add("config: {timeout: 5}\n", `{"config": {"phases": [{"duration": 1, "arrivalRate": 1}]}}`)
+	f.Add("config: &c {environments: {a: *c}}\n", `{"scenarios": null}`)
+	f.Add("faults:\n  - {do: disable-key, key: k, at: 0}\n", "[")
+	f.Add("config: {variables: {a: \"{{ b }}\"}, processor: ./f.js}\n", `{"config": {"variables": {"a": [1, {"b": 2}]}}}`)
+	f.Add("before: {flow: [get: {url: /}]}\n", "a\n: b\n\n")
+	f.Fuzz(func(t *testing.T, over, overrides string) {
+		s, err := Parse("x.yaml", []byte(plain), Options{Over: []Text{{File: "over.yaml", Text: []byte(over), Processor: true}}, Overrides: overrides})
+		var problems *Problems
+		switch {
+		case err == nil:
+			checkScript(t, s)
+		case s != nil || !errors.As(err, &problems) || len(problems.List) == 0:
+			t.Fatalf("got script %v and error %v", s != nil, err)
+		default:
+			lines := map[string]int{"x.yaml": len(splitLines([]byte(plain))), "over.yaml": len(splitLines([]byte(over))),
+				"--overrides": len(splitLines([]byte(overrides)))}
+			for _, p := range problems.List {
+				if most, there := lines[p.File]; !there || p.Line > most {
+					t.Errorf("%s: there is no such place", p.Error())
+				}
+			}
+			if problems.Explain() == "" {
+				t.Error("got no explanation")
+			}
+		}
+	})
 }

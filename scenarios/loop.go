@@ -137,7 +137,7 @@ func (p *parser) over(n *yaml.Node, l *LoopStep) {
 	if n.Kind == yaml.SequenceNode {
 		l.Over = []any{}
 		for _, item := range n.Content {
-			v, _ := p.value(item, "over")
+			_, v := p.plainValue(item)
 			l.Over = append(l.Over, v)
 		}
 		if len(l.Over) == 0 {
@@ -177,48 +177,6 @@ func isList(v *Variable) bool {
 		}
 	}
 	return false
-}
-
-// value reads anything. Holes in its texts are filled from config.variables.
-func (p *parser) value(n *yaml.Node, what string) (any, bool) {
-	switch n.Kind {
-	case yaml.SequenceNode:
-		list := []any{}
-		for _, item := range n.Content {
-			v, ok := p.value(item, what)
-			if !ok {
-				return nil, false
-			}
-			list = append(list, v)
-		}
-		return list, true
-	case yaml.MappingNode:
-		object := map[string]any{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			v, ok := p.value(n.Content[i+1], what)
-			if !ok {
-				return nil, false
-			}
-			object[n.Content[i].Value] = v
-		}
-		return object, true
-	}
-	if isNull(n) {
-		return nil, true
-	}
-	if strings.Contains(n.Value, "{{") {
-		s, ok := p.text(n, what)
-		return s, ok
-	}
-	v, ok := scalarValue(n)
-	if !ok {
-		p.at(n, "", "%s is not a value", quote(n.Value))
-		return nil, false
-	}
-	if u, tooLong := v.(uint64); tooLong {
-		v = float64(u)
-	}
-	return v, true
 }
 
 var loopNameForm = regexp.MustCompile(`^[\p{L}_$][\p{L}\p{N}_$-]*$`)
