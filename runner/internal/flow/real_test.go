@@ -175,7 +175,9 @@ func TestRealFailures(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := newDriver(p, cl)
-			d.Timeout = 50 * time.Millisecond
+			if c.want == result.Timeout { // on a busy machine, being refused may take as long
+				d.Timeout = 50 * time.Millisecond
+			}
 			drive(t, d, constantly(100, 200*time.Millisecond))
 			equal(t, c.want.String(), count(d, 0, c.want), 20)
 		})
