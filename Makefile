@@ -64,7 +64,7 @@ bench-sandbox: build ## requests a second that the sandbox answers on one core, 
 	bench/sandbox.sh ./loadkms
 
 demo: build ## run the article's five scripts and print their verdicts
-	@for s in create-and-query rotate update-ledger-key disable-key no-access-key; do \
+	@for s in create-and-query rotate rotate-key update-ledger-key disable-key deny-key schedule-key-deletion revoke-grant disconnect-key-store no-access-key; do \
 	  ./loadkms run -q $$s || exit 1; done
 
 check: lint test race ## exactly what CI runs

@@ -31,10 +31,11 @@ var house = map[string]room{
 		"runner/internal/measure runner/internal/records github.com/dop251/goja github.com/dop251/goja_nodejs github.com/brianvoe/gofakeit/v7 " +
 		"github.com/expr-lang/expr"},
 
-	"faults":        {"break, put back, remember", "github.com/gofrs/flock"},
-	"faults/awskms": {"the only caller of AWS", "faults scenarios sandbox/ledger sandbox/iam github.com/aws"},
-	"verdict":       {"was it good", "result scenarios github.com/expr-lang/expr"},
-	"reporters":     {"shows a run", "result github.com/prometheus golang.org/x/term github.com/mattn/go-runewidth"},
+	"faults":         {"break, put back, remember", "github.com/gofrs/flock"},
+	"faults/command": {"runs a command that breaks, and one that undoes it", "faults scenarios"},
+	"faults/awskms":  {"the only caller of AWS", "faults scenarios sandbox/ledger sandbox/iam github.com/aws"},
+	"verdict":        {"was it good", "result scenarios github.com/expr-lang/expr"},
+	"reporters":      {"shows a run", "result github.com/prometheus golang.org/x/term github.com/mattn/go-runewidth"},
 	"runner": {"conducts a run", "faults result scenarios verdict runner/internal/arrival runner/internal/client " +
 		"runner/internal/flow runner/internal/measure runner/internal/records"},
 
@@ -55,7 +56,7 @@ var house = map[string]room{
 	"bench/vegeta": {"vegeta's library as a program", "github.com/tsenart/vegeta/v12"},
 	"bench":        {"loadkms beside its peers", "result bench/stall"},
 
-	"cmd/loadkms": {"flags, signals, wiring, exit codes", "faults faults/awskms reporters result runner sandbox scenarios " +
+	"cmd/loadkms": {"flags, signals, wiring, exit codes", "faults faults/awskms faults/command reporters result runner sandbox scenarios " +
 		"github.com/spf13/cobra github.com/prometheus/client_golang golang.org/x/term"},
 }
 

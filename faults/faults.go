@@ -83,10 +83,15 @@ const (
 // refuses, because ctx is done, t cannot be observed, has no way back ([ErrNoWayBack]) or the journal
 // cannot be written, during is not called and nothing was broken.
 //
+// A [OneWay] is not restored: its last station is Visible, and the error that of Break or during.
+//
 // Notify is called for one station at a time, each at most once and in their order; Visible comes
 // from another goroutine.
 func (b Bracket) Inject(ctx context.Context, t Target, during func(context.Context) error) (err error) {
 	p := newPass(b.Journal, t, b.Settle, b.Budget, b.Notify)
+	if _, is := t.(OneWay); is {
+		return p.oneWay(ctx, during)
+	}
 	prior, err := p.promise(ctx, b.Entry)
 	if err != nil {
 		p.notify(Refused, err)
@@ -102,6 +107,27 @@ func (b Bracket) Inject(ctx context.Context, t Target, during func(context.Conte
 	p.notify(Breaking, nil)
 	if err := t.Break(ctx); err != nil {
 		return fmt.Errorf("break %s: %w", t.ID(), err) // maybe broken: restored all the same
+	}
+	p.notify(Broken, nil)
+	return p.hold(ctx, prior, during)
+}
+
+// oneWay breaks what nobody restores. An error from Break means that it may have happened.
+func (p *pass) oneWay(ctx context.Context, during func(context.Context) error) error {
+	id := p.target.ID()
+	prior, err := p.target.Observe(ctx)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		err = fmt.Errorf("observe %s: %w", id, err)
+		p.notify(Refused, err)
+		return err
+	}
+	p.notify(Observed, nil)
+	p.notify(Breaking, nil)
+	if err := p.target.Break(ctx); err != nil {
+		return fmt.Errorf("break %s: %w", id, err)
 	}
 	p.notify(Broken, nil)
 	return p.hold(ctx, prior, during)
@@ -163,6 +189,9 @@ func (p *pass) promise(ctx context.Context, common Entry) (State, error) {
 
 	e := common
 	e.ID, e.Spec, e.Prior, e.ByHand = id, p.target.Spec(), prior, p.target.ByHand(prior)
+	if _, is := p.target.(Outside); is {
+		e.Embedded = false
+	}
 	e.At = time.Now().UTC()
 	if e.Host == "" {
 		e.Host, _ = os.Hostname() // an empty name is no reason to refuse

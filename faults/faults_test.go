@@ -456,6 +456,38 @@ func (s *slow) UnderWay(now, prior State) time.Duration {
 	return 0
 }
 
+// anew is a slow target that starts over whatever state it is in.
+type anew struct{ *slow }
+
+func (a anew) Restore(ctx context.Context, prior State) error {
+	a.set("broken")
+	return a.slow.Restore(ctx, prior)
+}
+
+// A rehearsal that makes progress is waited for, and one that does not is refused.
+func TestSlowRehearsal(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		takes, atMost time.Duration
+		want          error
+	}{
+		{"makes progress", time.Minute, 30 * time.Minute, nil},
+		{"is at rest elsewhere", time.Minute, 0, ErrNoWayBack},
+		{"takes longer than the budget", 10 * time.Minute, 30 * time.Minute, ErrNoWayBack},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := anew{&slow{thing: newThing(), takes: tt.takes, atMost: tt.atMost}}
+				err := Bracket{Journal: &memory{}}.Inject(t.Context(), c, func(context.Context) error { return nil })
+				if !errors.Is(err, tt.want) || (err != nil) != (tt.want != nil) {
+					t.Errorf("error %v, want %v", err, tt.want)
+				}
+				time.Sleep(time.Hour) // the work in the background ends before the bubble does
+			})
+		})
+	}
+}
+
 // A restore that makes progress may take longer than the budget of one that does not.
 func TestSlowRestore(t *testing.T) {
 	for _, tt := range []struct {
@@ -484,6 +516,121 @@ func TestSlowRestore(t *testing.T) {
 	}
 }
 
+// outside is a target that is not in the sandbox.
+type outside struct{ *thing }
+
+func (outside) Outside() {}
+
+// An entry of the embedded sandbox is closed unread once the sandbox is gone; what is outside of it must
+// not be.
+func TestOutside(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		target func(*thing) Target
+		want   bool
+	}{
+		{"inside", func(c *thing) Target { return c }, true},
+		{"outside", func(c *thing) Target { return outside{c} }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				j := &memory{}
+				err := Bracket{Journal: j, Entry: Entry{Embedded: true}}.Inject(t.Context(), tt.target(newThing()), pause(time.Second))
+				if err != nil || len(j.opened) != 1 || j.opened[0].Embedded != tt.want {
+					t.Errorf("entries %+v, error %v; want embedded %v", j.opened, err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// needy cannot be restored without another.
+type needy struct {
+	*thing
+	needs string
+}
+
+func (n needy) Needs() []string { return []string{n.needs} }
+
+func TestCollide(t *testing.T) {
+	a, b, other := newThing(), newThing(), newThing()
+	b.id, other.id = "b", "other"
+	for _, tt := range []struct {
+		name string
+		a, b Target
+		want bool
+	}{
+		{"the same", a, newThing(), true},
+		{"two", a, b, false},
+		{"one needs the other", needy{a, "b"}, b, true},
+		{"one needs a third", needy{a, "b"}, other, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, back := Collide(tt.a, tt.b), Collide(tt.b, tt.a); got != tt.want || back != tt.want {
+				t.Errorf("got %v and %v, want %v both ways", got, back, tt.want)
+			}
+		})
+	}
+}
+
+// oneWay is a target that nothing brings back.
+type oneWay struct{ *thing }
+
+func (oneWay) OneWay() {}
+
+// Nothing is rehearsed, journaled or restored of what is one-way; what can be refused is refused.
+func TestOneWay(t *testing.T) {
+	lost := errors.New("i/o timeout")
+	const done = "observed · breaking · BREAK · broken · visible"
+	for _, tt := range []struct {
+		name    string
+		prepare func(*thing)
+		during  error
+		cancel  bool // before it began
+		late    bool // canceled while it is observed
+		passed  string
+		want    error
+		state   string
+	}{
+		{name: "everything well", passed: done, state: "broken"},
+		{name: "the body fails", during: errBody, passed: done, want: errBody, state: "broken"},
+		{name: "the answer is lost", prepare: func(c *thing) { c.breaks = func() (bool, error) { return true, lost } },
+			passed: "observed · breaking · BREAK", want: lost, state: "broken"},
+		{name: "it cannot be observed", prepare: func(c *thing) { c.observe = func(int) error { return errAccess } },
+			passed: "refused", want: errAccess, state: "fine"},
+		{name: "canceled before it began", cancel: true, passed: "refused", want: context.Canceled, state: "fine"},
+		{name: "canceled while it is observed", late: true, passed: "refused", want: context.Canceled, state: "fine"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if tt.cancel {
+					cancel()
+				}
+				c, j := newThing(), &memory{}
+				if tt.prepare != nil {
+					tt.prepare(c)
+				}
+				if tt.late {
+					c.observe = func(int) error { cancel(); return nil }
+				}
+				err := Bracket{Journal: j, Notify: func(at Station, _ error) { c.say(stationNames[at]) }}.Inject(ctx, oneWay{c},
+					func(ctx context.Context) error { sleep(ctx, time.Second); return tt.during })
+				if !errors.Is(err, tt.want) || (err != nil) != (tt.want != nil) || errors.Is(err, ErrStuck) {
+					t.Errorf("error %v, want %v", err, tt.want)
+				}
+				if got := strings.Join(c.calls(), " · "); got != tt.passed {
+					t.Errorf("passed %s, want %s", got, tt.passed)
+				}
+				if c.state() != tt.state || len(j.opened) > 0 {
+					t.Errorf("left %q and %d entries, want %q and none", c.state(), len(j.opened), tt.state)
+				}
+			})
+		})
+	}
+}
+
 // world is a cloud that may die under us, lie to us, or lose our answers.
 type world struct {
 	mu      sync.Mutex        // guards all below, for one step
@@ -494,6 +641,38 @@ type world struct {
 	dead    bool
 	rng     *rand.Rand
 	flaky   float64
+	slow    map[string]time.Duration // targets that change in the background, and how long that takes
+	oneWay  map[string]bool          // targets that nothing brings back
+	deaths  [Stuck + 1]int           // at each station
+}
+
+// target makes the target of an id, of its kind.
+func (w *world) target(id, bad string) Target {
+	k := key{w, id, bad}
+	switch {
+	case w.slow[id] > 0:
+		return slowKey{k}
+	case w.oneWay[id]:
+		return oneWayKey{k}
+	}
+	return k
+}
+
+// left is what all must be as it was, that is without what nothing brings back.
+func (w *world) left() map[string]string {
+	all := w.all()
+	maps.DeleteFunc(all, func(id, _ string) bool { return w.oneWay[id] })
+	return all
+}
+
+// station is a moment, too.
+func (w *world) station(at Station) {
+	w.mu.Lock()
+	if !w.dead && w.steps+1 == w.dieAt {
+		w.deaths[at]++
+	}
+	w.mu.Unlock()
+	w.step()
 }
 
 type killed struct{}
@@ -553,6 +732,50 @@ func (k key) set(ctx context.Context, v string) error {
 func (k key) Break(ctx context.Context) error                { return k.set(ctx, k.bad) }
 func (k key) Restore(ctx context.Context, prior State) error { return k.set(ctx, string(prior)) }
 
+// A slowKey is a key whose changes are carried out in the background.
+type slowKey struct{ key }
+
+const working = " UPDATING"
+
+func (k slowKey) Break(ctx context.Context) error                { return k.begin(ctx, k.bad) }
+func (k slowKey) Restore(ctx context.Context, prior State) error { return k.begin(ctx, string(prior)) }
+
+func (k slowKey) begin(ctx context.Context, v string) error {
+	if strings.TrimSuffix(k.w.get(k.id), working) == v {
+		return ctx.Err()
+	}
+	return k.set(ctx, v+working)
+}
+
+// Observe is where the work in the background is seen to have come on.
+func (k slowKey) Observe(ctx context.Context) (State, error) {
+	if v, busy := strings.CutSuffix(k.w.get(k.id), working); busy {
+		time.AfterFunc(k.w.slow[k.id], func() {
+			k.w.mu.Lock()
+			defer k.w.mu.Unlock()
+			if k.w.keys[k.id] == v+working { // nobody has told it otherwise
+				k.w.keys[k.id] = v
+			}
+		})
+	}
+	return k.key.Observe(ctx)
+}
+
+func (k slowKey) UnderWay(now, _ State) time.Duration {
+	if strings.HasSuffix(string(now), working) {
+		return 30 * time.Minute
+	}
+	return 0
+}
+
+// A oneWayKey is a key that nothing brings back.
+type oneWayKey struct{ key }
+
+func (oneWayKey) OneWay() {}
+func (k oneWayKey) Restore(context.Context, State) error {
+	panic("somebody restores what is one-way: " + k.id)
+}
+
 func (w *world) get(id string) string   { w.mu.Lock(); defer w.mu.Unlock(); return w.keys[id] }
 func (w *world) all() map[string]string { w.mu.Lock(); defer w.mu.Unlock(); return maps.Clone(w.keys) }
 func (w *world) put(id, v string)       { w.mu.Lock(); defer w.mu.Unlock(); w.keys[id] = v }
@@ -586,10 +809,11 @@ func TestEverythingComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const seeds, deaths = 240, 100
 		runs, crashes, brokenAtCrash, stuck := 0, 0, 0, 0
+		var at [Stuck + 1]int
 		for seed := range uint64(seeds) {
 			for dieAt := 1; dieAt <= deaths; dieAt++ {
 				runs++
-				crashed, broken, isStuck := oneRun(t, seed, dieAt)
+				crashed, broken, isStuck := oneRun(t, seed, dieAt, &at)
 				crashes, brokenAtCrash, stuck = crashes+crashed, brokenAtCrash+broken, stuck+isStuck
 				if t.Failed() {
 					return
@@ -598,20 +822,37 @@ func TestEverythingComesBack(t *testing.T) {
 		}
 		t.Logf("%d runs, %d killed, %d of those with something broken at the kill, %d stuck, 0 left broken after Recover",
 			runs, crashes, brokenAtCrash, stuck)
+		for at, n := range at {
+			t.Logf("%d killed when it was %s", n, stationNames[at])
+			if n == 0 && Station(at) != Stuck { // which takes two minutes of refusals; TestInject has them
+				t.Errorf("nobody died when it was %s", stationNames[at])
+			}
+		}
 		if runs != 24_000 || crashes < 4000 || brokenAtCrash < 1000 {
 			t.Errorf("the simulation does not kill enough any more to prove anything")
 		}
 	})
 }
 
-func oneRun(t *testing.T, seed uint64, dieAt int) (crashed, brokenAtCrash, stuck int) {
+func oneRun(t *testing.T, seed uint64, dieAt int, deaths *[Stuck + 1]int) (crashed, brokenAtCrash, stuck int) {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	w := &world{keys: map[string]string{}, dieAt: dieAt, rng: rng, flaky: []float64{0, .1, .3}[seed%3]}
+	w := &world{keys: map[string]string{}, slow: map[string]time.Duration{}, oneWay: map[string]bool{}, dieAt: dieAt, rng: rng, flaky: []float64{0, .1, .3}[seed%3]}
 	n := 1 + rng.IntN(3)
 	for i := range n {
 		w.keys[fmt.Sprint("key", i)] = []string{"Enabled", "Disabled", "alias->A"}[rng.IntN(3)]
+		switch id := fmt.Sprint("key", i); rng.IntN(4) {
+		case 0:
+			w.slow[id] = time.Duration(1+rng.IntN(200)) * time.Second // also beyond the budget
+		case 1:
+			w.oneWay[id] = true
+		}
 	}
-	want := maps.Clone(w.keys)
+	was, want := maps.Clone(w.keys), w.left()
+	defer func() {
+		for at, n := range w.deaths {
+			deaths[at] += n
+		}
+	}()
 	// A signal, or a stop condition.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rng.IntN(60))*time.Second)
 	settled := map[string]bool{}
@@ -632,12 +873,12 @@ func oneRun(t *testing.T, seed uint64, dieAt int) (crashed, brokenAtCrash, stuck
 			}
 			id := fmt.Sprint("key", i)
 			notify := func(at Station, _ error) {
-				w.step()
+				w.station(at)
 				if at == Settled {
 					settled[id] = true // by the goroutine of Inject alone; Visible comes from another
 				}
 			}
-			return Bracket{Journal: w, Notify: notify}.Inject(ctx, key{w, id, "BROKEN"}, func(ctx context.Context) error {
+			return Bracket{Journal: w, Notify: notify}.Inject(ctx, w.target(id, "BROKEN"), func(ctx context.Context) error {
 				sleep(ctx, 5*time.Second)
 				return nest(ctx, i+1)
 			})
@@ -649,17 +890,20 @@ func oneRun(t *testing.T, seed uint64, dieAt int) (crashed, brokenAtCrash, stuck
 	}()
 	if !died {
 		time.Sleep(time.Minute)
-		if got := w.all(); !maps.Equal(got, want) {
+		if got := w.left(); !maps.Equal(got, want) {
 			t.Fatalf("seed %d dieAt %d: not killed, yet Inject left %v, want %v", seed, dieAt, got, want)
 		}
 	}
 	if died {
 		crashed = 1
-		if got := w.all(); !maps.Equal(got, want) {
+		if got := w.left(); !maps.Equal(got, want) {
 			brokenAtCrash = 1
 		}
 	}
 	for _, e := range w.journal {
+		if w.oneWay[e.ID] {
+			t.Fatalf("seed %d dieAt %d: the journal promises to restore %s, which is one-way", seed, dieAt, e.ID)
+		}
 		if settled[e.ID] {
 			t.Fatalf("seed %d dieAt %d: %s was said to be settled while its entry was open", seed, dieAt, e.ID)
 		}
@@ -668,13 +912,18 @@ func oneRun(t *testing.T, seed uint64, dieAt int) (crashed, brokenAtCrash, stuck
 	if died {
 		time.Sleep(time.Duration(rng.IntN(20_000)) * time.Millisecond) // until someone runs Recover
 	}
-	err := Recover(context.Background(), w, func(e Entry) (Target, error) { return key{w, e.ID, ""}, nil }, RecoverOptions{})
+	err := Recover(context.Background(), w, func(e Entry) (Target, error) { return w.target(e.ID, ""), nil }, RecoverOptions{})
 	if err != nil {
 		t.Fatalf("seed %d dieAt %d: %v", seed, dieAt, err)
 	}
 	time.Sleep(time.Minute) // nothing lands after this
-	if got := w.all(); !maps.Equal(got, want) {
+	if got := w.left(); !maps.Equal(got, want) {
 		t.Fatalf("seed %d dieAt %d: left %v, want %v", seed, dieAt, got, want)
+	}
+	for id := range w.oneWay {
+		if got := w.get(id); got != was[id] && got != "BROKEN" {
+			t.Fatalf("seed %d dieAt %d: %s is one-way, and became %q", seed, dieAt, id, got)
+		}
 	}
 	if len(w.journal) != 0 {
 		t.Fatalf("seed %d dieAt %d: journal not empty: %v", seed, dieAt, w.journal)

@@ -56,4 +56,21 @@ mutant faults/guard.go 'if !kept.is(name) {' 'if false {' 'the guard loses a jou
 mutant faults/guard.go "; s != onGuard {" "; s == done {" 'breaks under a guard that is not there'
 mutant faults/journal.go 'if !j.is(filepath.Join(j.dir, journalFile)) {' 'if false {' 'promises in a file that nobody will find'
 mutant faults/journal.go 'if pending, _, perr := j.pending(); perr != nil || len(pending) == 0 {' 'if true {' 'does not restore on a full disk'
+mutant $F 'if _, is := t.(OneWay); is {' 'if false {' 'restores what is one-way'
+mutant $F '	if err == nil {
+		err = ctx.Err()
+	}
+' '' 'breaks what is one-way although canceled'
+mutant $F '		p.notify(Refused, err)
+		return err
+	}
+	p.notify(Observed, nil)
+	p.notify(Breaking, nil)' '		p.notify(Refused, err)
+	}
+	p.notify(Observed, nil)
+	p.notify(Breaking, nil)' 'breaks what is one-way although it cannot be observed'
+mutant $F 'case p.underWay(now, prior) == 0 || time.Now().After(until):' 'case p.underWay(now, prior) >= 0 || time.Now().After(until):' 'is not patient with the rehearsal of a slow target'
+mutant $F '		e.Embedded = false
+' '' 'forgets with the sandbox what is outside of it'
+mutant faults/target.go 'needs(a, b) || needs(b, a)' 'needs(a, b)' 'lets a fault begin while another needs its target'
 exit $((survivors > 0))

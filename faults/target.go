@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -42,6 +43,36 @@ type Slow interface {
 	// the target is in a state at rest; 0 means that it is at rest. While it is under way, the budget
 	// of a restore starts anew with every look, but the restore ends after that time in all.
 	UnderWay(now, prior State) time.Duration
+}
+
+// Outside is a Target that is not part of an embedded sandbox, whatever the run's other targets are: its
+// entries in the journal outlive the process.
+type Outside interface {
+	Target
+	Outside()
+}
+
+// A OneWay is a Target that nothing brings back, and that need not be: it is observed and broken, with no
+// rehearsal and no journal, and Restore is never called. Whoever makes one has asked the user.
+type OneWay interface {
+	Target
+	OneWay()
+}
+
+// Needy is a Target that cannot be restored while certain others are broken, so that they never overlap.
+type Needy interface {
+	Target
+	Needs() []string // the others' IDs
+}
+
+// Collide reports whether two targets must not be broken at the same time: they are the same one, or
+// one of them needs the other.
+func Collide(a, b Target) bool {
+	needs := func(a, b Target) bool {
+		n, is := a.(Needy)
+		return is && slices.Contains(n.Needs(), b.ID())
+	}
+	return a.ID() == b.ID() || needs(a, b) || needs(b, a)
 }
 
 // A Journal remembers, across crashes, what has to be put back.

@@ -114,7 +114,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		if f.Restored < 0 {
 			active[k] = 1
 		}
-		if f.Settled < 0 {
+		if f.Settled < 0 && !f.OneWay {
 			pending++
 		}
 	}

@@ -322,7 +322,9 @@ func timeline(run *result.Run, all []point) chartView {
 		left, width := stretch(x, from, to)
 		b := bar{Left: left, Width: width, Text: clean(f.Name), Class: "force"}
 		b.Title = b.Text + ", in force " + clock(from) + " to " + clock(f.Restored)
-		if f.Restored < 0 {
+		if f.OneWay {
+			b.Title = b.Text + ", from " + clock(from) + " on"
+		} else if f.Restored < 0 {
 			b.Class = "force open"
 			b.Title = b.Text + ", in force from " + clock(from) + ", not known to be restored"
 		}

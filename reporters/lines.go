@@ -93,7 +93,7 @@ func writeLoad(b *strings.Builder, kind string, s *result.Snapshot) {
 	fmt.Fprintf(b, " inflight=%d requests=%d ok=%d bad=%d dropped=%d", max(s.Inflight, 0),
 		sum.Total(), sum[result.OK], sum.Bad(), s.Generator.Dropped)
 	for _, f := range s.Faults {
-		if f.Broken >= 0 && f.Restored < 0 && f.Stuck == nil {
+		if f.Broken >= 0 && f.Restored < 0 && f.Stuck == nil && !f.OneWay {
 			b.WriteString(" broken=" + quoted(f.Name))
 		}
 		if f.Stuck != nil {

@@ -280,6 +280,8 @@ func remarks(steps []result.Step, events []result.Event, faults []result.Fault, 
 	}
 	if f.Stuck != nil {
 		say(bad, sentence("it could not be put back: "+f.Stuck.Error))
+	} else if f.OneWay {
+		say(calm, "It is one-way: nothing brings it back.")
 	} else if f.Restored < 0 {
 		say(bad, "It is not known to be restored.")
 	}
@@ -350,6 +352,8 @@ func stage(f result.Fault, now time.Duration) (string, tone) {
 		return "restore accepted, verifying for " + seconds(now-f.RestoreAccepted), unsure
 	case f.Restoring >= 0:
 		return "restoring for " + seconds(now-f.Restoring), unsure
+	case f.Broken >= 0 && f.OneWay:
+		return "done, one-way", calm
 	case f.Broken >= 0 && f.Until > now:
 		return "BROKEN for " + seconds(now-f.Broken) + ", restored in " + seconds(f.Until-now), bad
 	case f.Broken >= 0:

@@ -237,6 +237,7 @@ type Fault struct {
 	Name            string        `json:"name"`
 	Action          string        `json:"action"`
 	Target          string        `json:"target"`
+	OneWay          bool          `json:"oneWay,omitempty"`  // nothing brings it back, and it need not be
 	Where           string        `json:"where"`             // file:line:col
 	Planned         time.Duration `json:"planned"`           // when the script wanted it
 	Until           time.Duration `json:"until,omitempty"`   // when the script wants it restored; 0 if that is not known

@@ -75,8 +75,9 @@ func compose(o Options, p *plan, target *url.URL, program *flow.Program) *conduc
 	}
 	for i := range o.Script.Faults {
 		f := &o.Script.Faults[i]
+		_, oneWay := o.Faults[i].(faults.OneWay)
 		c.faults = append(c.faults, result.Fault{
-			Name: f.Name, Action: string(f.Do), Target: o.Faults[i].ID(), Where: f.Pos.String(), Planned: p.holds[i].from, Until: p.holds[i].to,
+			Name: f.Name, OneWay: oneWay, Action: string(f.Do), Target: o.Faults[i].ID(), Where: f.Pos.String(), Planned: p.holds[i].from, Until: p.holds[i].to,
 			Breaking: result.Never, Broken: result.Never, Visible: result.Never, Restoring: result.Never,
 			RestoreAccepted: result.Never, Restored: result.Never, Settled: result.Never,
 		})

@@ -69,14 +69,15 @@ func newPlan(o Options) (*plan, error) {
 	return p, p.overlaps(s.Faults, o.Faults, settle)
 }
 
-// overlaps returns an error if two faults would change the same target at the same time. One that has
+// overlaps returns an error if two faults would change the same target at the same time, or one that the
+// other needs to be restored. One that has
 // not settled yet counts as changing it: its journal entry is open, and the bracket would refuse the
 // other.
 func (p *plan) overlaps(script []scenarios.Fault, targets []faults.Target, settle time.Duration) error {
 	for i := range targets {
 		for k := range targets {
 			a, b := p.holds[i], p.holds[k]
-			if i == k || targets[i].ID() != targets[k].ID() || a.from > b.from || a.from == b.from && i > k {
+			if i == k || !faults.Collide(targets[i], targets[k]) || a.from > b.from || a.from == b.from && i > k {
 				continue
 			}
 			if b.from < a.to+settle {

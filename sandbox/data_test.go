@@ -111,6 +111,19 @@ Resources:
 	s = start(t, o)
 	_, err = awssts.NewFromConfig(config(s, *session.Credentials.AccessKeyId)).GetCallerIdentity(ctx, &awssts.GetCallerIdentityInput{})
 	wantAPIError(t, err, "ExpiredToken", "expired")
+	// Once they are forgotten, they must not be taken for an unknown key, which is the administrator's.
+	if _, err := awssts.NewFromConfig(config(s, "AKIA")).GetSessionToken(ctx, &awssts.GetSessionTokenInput{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := s.kms.Directory().Caller(*session.Credentials.AccessKeyId); got != (iam.Caller{}) {
+			t.Errorf("forgotten credentials call as %+v", got)
+		}
+		_, err = awssts.NewFromConfig(config(s, *session.Credentials.AccessKeyId)).GetCallerIdentity(ctx, &awssts.GetCallerIdentityInput{})
+		wantAPIError(t, err, "ExpiredToken", "expired")
+		ended(t, s)
+		s = start(t, o)
+	}
 	ended(t, s)
 }
 

@@ -56,6 +56,9 @@ type Options struct {
 	LedgerCreate, LedgerDelete time.Duration
 	// AliasCheck is how often the ledger looks up the alias it follows; 0 means 10 seconds.
 	AliasCheck time.Duration
+	// Vault adds a custom key store, connected, and in it a key with the main key's policy and the alias
+	// alias/qldb-kms-stored-STAGE. It is for the article's stack only, and makes Start wait for the connection.
+	Vault bool
 	// KeyStore is how long a custom key store takes to connect and disconnect; 0 means 1 minute.
 	KeyStore time.Duration
 	// Rotation is how long a rotation on demand takes; 0 means no time.
@@ -171,6 +174,11 @@ func (s *Sandbox) start(ctx context.Context, o Options) (err error) {
 		s.started = s.clock.Now()
 		if err := s.build(ctx, o); err != nil {
 			return fmt.Errorf("build the stack: %w", err)
+		}
+	}
+	if o.Vault {
+		if err := s.stockVault(ctx, o, directory.Admin()); err != nil {
+			return fmt.Errorf("stock the vault: %w", err)
 		}
 	}
 	if s.ledger == "" { // the template has none: perhaps somebody makes one later

@@ -88,7 +88,7 @@ func TestSDKLifeOfAStack(t *testing.T) {
 		t.Fatalf("the stacks are %+v, %v", out, err)
 	}
 	st := out.Stacks[0]
-	if *st.StackId != *created.StackId || *st.StackId == id || *st.Tags[0].Value != "twice" || *st.Parameters[0].ParameterValue != "poc" ||
+	if *st.StackId != *created.StackId || *st.StackId == id || *st.Tags[0].Value != "twice" || *st.Parameters[2].ParameterValue != "poc" ||
 		!slices.Equal(st.Capabilities, named) || st.DeletionTime != nil || *st.Description == "" {
 		t.Errorf("the stack is %+v", st)
 	}
@@ -144,7 +144,8 @@ func TestSDKLifeOfAStack(t *testing.T) {
 		t.Errorf("the deleted stacks are %+v, %v", gone, err)
 	}
 	valid, err := c.ValidateTemplate(ctx, &cloudformation.ValidateTemplateInput{TemplateBody: &stack.Article})
-	if err != nil || !slices.Equal(valid.Capabilities, named) || *valid.Parameters[0].DefaultValue != "poc" {
+	if err != nil || !slices.Equal(valid.Capabilities, named) || *valid.Parameters[0].DefaultValue != "" ||
+		*valid.Parameters[2].ParameterKey != "Stage" || *valid.Parameters[2].DefaultValue != "poc" {
 		t.Errorf("validation says %+v, %v", valid, err)
 	}
 
@@ -579,5 +580,52 @@ func TestCLITrailAndIdentity(t *testing.T) {
 	}
 	if out, err := awsCLI(t, s, nil, "iam", "get-role", "--role-name", iam.GetRecordRole); err != nil || !strings.Contains(out, `"Action": "sts:AssumeRole"`) {
 		t.Errorf("get-role: %s, %v", out, err)
+	}
+}
+
+// TestSDKConditions deploys one template with a key of its own, and with one that is there.
+func TestSDKConditions(t *testing.T) {
+	s, ctx := RunT(t, Options{Speed: 1000}), t.Context()
+	c := cloudformation.NewFromConfig(config(s, "AKIA"))
+	main := s.key("mainKeyID")
+	template := aws.String(`
+Parameters: {Key: {Type: String, Default: ''}}
+Conditions:
+  Own: !Equals [!Ref Key, '']
+Resources:
+  K: {Type: AWS::KMS::Key, Condition: Own, Properties: {Description: own}}
+  A: {Type: AWS::KMS::Alias, DependsOn: K, Properties: {AliasName: !Sub 'alias/${AWS::StackName}', TargetKeyId: !If [Own, !Ref K, !Ref Key]}}
+Outputs:
+  Key: {Value: !If [Own, !Ref K, !Ref Key]}
+  Made: {Value: !Ref K, Condition: Own}
+`)
+	for name, made := range map[string]bool{"own": true, "theirs": false} {
+		parameters := []types.Parameter{}
+		if !made {
+			parameters = append(parameters, types.Parameter{ParameterKey: aws.String("Key"), ParameterValue: &main})
+		}
+		if _, err := c.CreateChangeSet(ctx, &cloudformation.CreateChangeSetInput{StackName: &name, ChangeSetName: aws.String("plan"),
+			ChangeSetType: types.ChangeSetTypeCreate, TemplateBody: template, Parameters: parameters}); err != nil {
+			t.Fatal(err)
+		}
+		plan, err := c.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{StackName: &name, ChangeSetName: aws.String("plan")})
+		if want := map[bool]int{true: 2, false: 1}[made]; err != nil || len(plan.Changes) != want {
+			t.Errorf("%s: the plan is %+v, %v, want %d resources", name, plan, err, want)
+		}
+		if _, err := c.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{StackName: &name, ChangeSetName: aws.String("plan")}); err != nil {
+			t.Fatal(err)
+		}
+		deployed(t, s, name, "CREATE_COMPLETE")
+		outputs, err := s.stacks.Outputs(name)
+		if err != nil || len(outputs) != map[bool]int{true: 2, false: 1}[made] || (outputs[0].Value == main) == made {
+			t.Errorf("%s: the outputs are %+v, %v", name, outputs, err)
+		}
+		d, err := awskms.NewFromConfig(config(s, "AKIA")).DescribeKey(ctx, &awskms.DescribeKeyInput{KeyId: aws.String("alias/" + name)})
+		if err != nil || *d.KeyMetadata.KeyId != outputs[0].Value || (*d.KeyMetadata.Description == "own") != made {
+			t.Errorf("%s: the alias is that of %+v, %v", name, d, err)
+		}
+		if got, err := c.GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: &name}); err != nil || *got.TemplateBody != *template {
+			t.Errorf("%s: the template is %+v, %v", name, got, err)
+		}
 	}
 }

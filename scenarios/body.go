@@ -16,7 +16,7 @@ func (p *parser) jsonBody(n *yaml.Node) Template {
 	w := &jsonWriter{p: p}
 	w.value(n)
 	t := Template{Pos: p.pos(n), Parts: join(w.parts)}
-	t.Source = asWritten(t.Parts)
+	t.Source = written(t.Parts)
 	return t
 }
 

@@ -11,26 +11,120 @@ import (
 	"loadkms/result"
 )
 
-// An action's entry in the catalog: what it breaks, and whether it needs another key.
+// An action's entry in the catalog: what it breaks, and which keys say more about that.
 type catalogEntry struct {
-	do     Action
-	target string // the key that names what it breaks
-	to     bool   // whether "to" names another key
-	doc    string
+	do      Action
+	target  string   // the key that names what it breaks; "" if that is one of oneOf
+	changes string   // what of the target it changes: two actions that change the same do not overlap
+	needs   []string // further keys it cannot do without
+	oneOf   []string // of which it takes exactly one
+	may     []string // and those it can
+	oneWay  bool     // nothing undoes it
+	doc     string   // one line
+	more    string   // a paragraph for the page of the language
+}
+
+// keys returns every key that belongs to the action alone.
+func (c *catalogEntry) keys() []string {
+	keys := slices.Concat(c.needs, c.oneOf, c.may)
+	if c.target != "" {
+		keys = slices.Insert(keys, 0, c.target)
+	}
+	return keys
 }
 
 var catalog = []catalogEntry{
-	{RotateAlias, "alias", true, "points the alias to the key `to`; restored by pointing it back"},
-	{UpdateLedgerKey, "ledger", true, "gives the QLDB ledger the key `to`; restored by giving it the key it had"},
-	{DisableKey, "key", false, "disables the key; restored by enabling it"},
+	{
+		do: RotateAlias, target: "alias", changes: "target", needs: []string{"to"},
+		doc: "points the alias to the key `to`; restored by pointing it back",
+		more: "The new key must be of the same kind as the old one. A system that looked the alias up once does not follow it, " +
+			"which is what such a run finds out.",
+	},
+	{
+		do: UpdateLedgerKey, target: "ledger", changes: "key", needs: []string{"to"},
+		doc: "gives the QLDB ledger the key `to`; restored by giving it the key it had",
+		more: "A key that the users of the ledger may not use is fine, too. Until the ledger is at rest under its own key again, " +
+			"it does not count as restored.",
+	},
+	{
+		do: DisableKey, target: "key", changes: "state",
+		doc:  "disables the key; restored by enabling it",
+		more: "The key must be `Enabled`.",
+	},
+	{
+		do: DenyKey, target: "key", changes: "policy", needs: []string{"role"}, may: []string{"mode"},
+		doc: "changes the key's policy so that `role` may not use the key; restored by putting the policy back, byte for byte",
+		more: "With `mode: deny`, the default, a statement that denies the role everything is added. With `mode: remove` the role is taken " +
+			"out of the statements that allow it something, so that it is refused for want of a permission. The account's root, " +
+			"and whoever runs loadkms, is never denied. A policy that somebody else has changed meanwhile is left alone.",
+	},
+	{
+		do: ScheduleKeyDeletion, target: "key", changes: "state",
+		doc: "schedules the key's deletion in 30 days; restored by canceling it and, if the key was enabled, enabling it",
+		more: "The key must be `Enabled` or `Disabled`, and have no replicas in other Regions. 30 days is the longest KMS waits. " +
+			"Canceling has no dry run: the rehearsal cancels a deletion that is not there, which KMS refuses for the key's state, and " +
+			"to those who may not cancel for that. No other fault may change the key's state at the same time.",
+	},
+	{
+		do: RevokeGrant, target: "key", changes: "grants", oneOf: []string{"ledger", "grantee", "grant"},
+		doc: "revokes one grant on the key; restored by making one that differs in nothing but its id",
+		more: "Say which: the grant of a `ledger`, the one to a `grantee`, or the `grant` of a name or id. A grant of an AWS service can " +
+			"only be made again by that service, which a ledger does when it is told to use the key it uses; those of other services are " +
+			"refused. Whoever had the grant needs no more than patience: KMS may take minutes to make it known everywhere.",
+	},
+	{
+		do: Run, target: "command", changes: "command", needs: []string{"undo"}, may: []string{"check"},
+		doc: "runs a command of yours; restored by running `undo`",
+		more: "Each is a list: a program and its arguments. No shell is involved, and they run in the folder that loadkms runs in, with its " +
+			"environment and `LOADKMS_TARGET`, the base URL; if the target is the embedded sandbox, also with the variables that point AWS " +
+			"clients to it. `undo` must be idempotent: it is run once before the command, as a rehearsal, and may be run again. `check` exits " +
+			"with 0 as long as all is as before; with it, restored is what the check says, without, what `undo` says. A command has a " +
+			"minute. What they print goes to the run's log, without the values of variables that look secret; their arguments are " +
+			"written to the journal, so keep secrets in variables.",
+	},
+	{
+		do: RotateKey, target: "key", changes: "material", needs: []string{"oneWay"}, oneWay: true,
+		doc: "rotates the key's material, now; nothing undoes it",
+		more: "`oneWay: true` says that you know, and there is no `for`: the fault is in force until the run ends. What older material " +
+			"encrypted is decrypted as before. The key must be `Enabled`, symmetric, of KMS's own material, and not yet rotated on demand " +
+			"25 times.",
+	},
+	{
+		do: DeleteKeyMaterial, target: "key", changes: "state", needs: []string{"material"},
+		doc: "deletes the imported material of the key; restored by importing the same `material`, with the expiry it had",
+		more: "The key must be `Enabled` and of origin `EXTERNAL`. `material` is the file with what was imported, as it is, not wrapped; a " +
+			"relative path starts at the script's folder. It is imported once over the same material before that is deleted, and KMS refuses any " +
+			"other. What is in the file is written nowhere; who recovers on another machine needs the file there. No other fault may change the " +
+			"key's state at the same time.",
+	},
+	{
+		do: DisconnectKeyStore, changes: "connection", oneOf: []string{"key", "keyStore"},
+		doc: "disconnects the custom key store, or that of the key, from its cluster; restored by connecting it",
+		more: "Every key in the store is `Unavailable` meanwhile. Connecting takes up to 20 minutes, and the restore waits for that. The store must be " +
+			"`CONNECTED`. No fault on a key in the store should overlap it: that key could not be put back before the store is.",
+	},
 }
 
-var actionsLater = []string{"deny-key", "revoke-grant", "schedule-key-deletion", "delete-key-material",
-	"disconnect-key-store", "rotate-key", "run"}
+// purposes say what the keys are for that belong to some actions only.
+var purposes = map[string]string{
+	"key": "what to break", "alias": "what to break", "ledger": "what to break",
+	"to": "the other key", "role": "whom to deny the key", "material": "the file to import again", "oneWay": "true, for nothing undoes it",
+	"command": "what to run", "undo": "the command that puts it back",
+}
 
 func actionNames() (names []string) {
 	for _, c := range catalog {
 		names = append(names, string(c.do))
+	}
+	return names
+}
+
+// actionKeys returns every key that belongs to some actions only, in the order of the section.
+func actionKeys() (names []string) {
+	for _, k := range faultSection.rows() {
+		if slices.ContainsFunc(catalog, func(c catalogEntry) bool { return contains(c.keys(), k.name) }) {
+			names = append(names, k.name)
+		}
 	}
 	return names
 }
@@ -55,10 +149,6 @@ var faultSection = section[faultDraft]{
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				s, ok := p.text(n, "do")
 				if !ok {
-					return
-				}
-				if contains(actionsLater, s) {
-					p.at(n, "", "the action %s is not supported yet", quote(s))
 					return
 				}
 				i := slices.IndexFunc(catalog, func(c catalogEntry) bool { return string(c.do) == s })
@@ -86,13 +176,57 @@ var faultSection = section[faultDraft]{
 					}
 				}
 			}},
-		{"ledger", optional, templateShape, "the ledger to break",
+		{"ledger", optional, templateShape, "the ledger to break, or whose grant to revoke",
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				d.Ledger = p.target(n, "ledger")
 			}},
 		{"to", optional, templateShape, "the other key, for actions that change to one",
 			func(p *parser, n *yaml.Node, d *faultDraft) {
 				d.To = p.target(n, "to")
+			}},
+		{"role", optional, templateShape, "whom to deny the key: a role's name or ARN",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Role = p.target(n, "role")
+			}},
+		{"mode", optional, wordOf(denyModes...), "how to deny it: by a statement that denies (the default), or by removing what allows",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				if s, ok := p.word(n, "mode", denyModes); ok {
+					d.Mode = Denial(s)
+				}
+			}},
+		{"grantee", optional, templateShape, "the principal whose grant to revoke",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Grantee = p.target(n, "grantee")
+			}},
+		{"grant", optional, templateShape, "the grant to revoke, by its name or id",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Grant = p.target(n, "grant")
+			}},
+		{"command", optional, listOf(templateShape), "what to run: a program and its arguments",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Command = p.argv(n, "command")
+			}},
+		{"undo", optional, listOf(templateShape), "the command that puts back what `command` changed; idempotent",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Undo = p.argv(n, "undo")
+			}},
+		{"check", optional, listOf(templateShape), "the command that exits with 0 while all is as before",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Check = p.argv(n, "check")
+			}},
+		{"oneWay", optional, shape{"`true`", map[string]any{"const": true}}, "for an action that nothing undoes",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				if d.OneWay = n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool" && n.Value == "true"; !d.OneWay {
+					p.at(n, "write oneWay: true, or choose an action that is undone", "oneWay is true or not written at all")
+				}
+			}},
+		{"material", optional, templateShape, "the file with the key's material, to import again",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.Material = p.target(n, "material")
+			}},
+		{"keyStore", optional, templateShape, "the custom key store to disconnect, by its name or id",
+			func(p *parser, n *yaml.Node, d *faultDraft) {
+				d.KeyStore = p.target(n, "keyStore")
 			}},
 		{"at", required, either(durationShape, to("at")),
 			"when: a duration since the run began, or a phase",
@@ -110,8 +244,9 @@ var faultSection = section[faultDraft]{
 				expectationsSection.read(p, n, &d.Expect)
 			}},
 	},
-	later: []string{"oneWay", "undo", "command", "material", "role"},
 }
+
+var denyModes = []string{string(ByDeny), string(ByRemoval)}
 
 var atSection = section[When]{
 	name:  "at",
@@ -126,6 +261,21 @@ var atSection = section[When]{
 				w.Offset, _ = p.duration(n, "after")
 			}},
 	},
+}
+
+// argv reads a command: a program and its arguments.
+func (p *parser) argv(n *yaml.Node, what string) (words []Template) {
+	if n.Kind != yaml.SequenceNode {
+		p.at(n, "write [program, argument, …]: no shell takes it apart", "%s must be a list, not %s", what, kind(n))
+		return nil
+	}
+	if len(n.Content) == 0 {
+		p.at(n, "write [program, argument, …]", "%s must not be empty", what)
+	}
+	for _, item := range n.Content {
+		words = append(words, p.target(item, "a word of "+what))
+	}
+	return words
 }
 
 func (p *parser) when(n *yaml.Node) When {
@@ -202,46 +352,84 @@ func (p *parser) fault(n *yaml.Node, s *Script) {
 // suits checks that a fault has the keys its action wants, and no others.
 func (p *parser) suits(n *yaml.Node, given set, c *catalogEntry) {
 	wrongTarget := false
-	for _, name := range []string{"key", "alias", "ledger", "to"} {
+	for _, name := range actionKeys() {
 		k := given[name]
-		switch wanted := name == c.target || name == "to" && c.to; {
-		case wanted || k == nil:
-		case name == "to":
-			p.at(k, fmt.Sprintf("it belongs to %s", enumerate(wanting("to"), "and")), "%s has no %q",
-				c.do, name)
-		default:
+		if k == nil || contains(c.keys(), name) {
+			continue
+		}
+		hint := fmt.Sprintf("it belongs to %s", enumerate(wanting(name), "and"))
+		if targets(name) && c.target != "" {
 			wrongTarget = true
-			p.at(k, fmt.Sprintf("%s breaks %q; %q belongs to %s", c.do, c.target, name,
-				enumerate(wanting(name), "and")),
-				"%s has no %q", c.do, name)
+			hint = fmt.Sprintf("%s breaks %q; %q belongs to %s", c.do, c.target, name, enumerate(wanting(name), "and"))
+		}
+		p.at(k, hint, "%s has no %q", c.do, name)
+	}
+	if c.target != "" && !given.has(c.target) && !wrongTarget {
+		p.at(n, "", "%s needs %q: %s", c.do, c.target, purposes[c.target])
+	}
+	var chosen []string
+	for _, name := range c.oneOf {
+		if given.has(name) {
+			chosen = append(chosen, name)
 		}
 	}
-	if !given.has(c.target) && !wrongTarget {
-		p.at(n, "", "%s needs %q: what to break", c.do, c.target)
+	if len(chosen) > 1 {
+		p.exclude(given, chosen[0], chosen[1], "fault")
+	} else if len(chosen) == 0 && len(c.oneOf) > 0 {
+		p.at(n, "", "%s needs one of %s", c.do, enumerate(c.oneOf, "or"))
 	}
-	if c.to && !given.has("to") {
-		p.at(n, "", `%s needs "to": the other key`, c.do)
+	if f := given["for"]; f != nil && c.oneWay {
+		p.at(f, "remove it: the fault is in force until the run ends", `%s has no "for": nothing undoes it`, c.do)
+	}
+	for _, name := range c.needs {
+		if !given.has(name) {
+			p.at(n, "", "%s needs %q: %s", c.do, name, purposes[name])
+		}
 	}
 }
 
 // wanting returns the actions that have a key.
 func wanting(name string) (actions []string) {
 	for _, c := range catalog {
-		if c.target == name || name == "to" && c.to {
+		if contains(c.keys(), name) {
 			actions = append(actions, string(c.do))
 		}
 	}
 	return actions
 }
 
+// targets reports whether a key names what some action breaks.
+func targets(name string) bool {
+	return slices.ContainsFunc(catalog, func(c catalogEntry) bool { return c.target == name })
+}
+
+// changes returns what of its target an action changes.
+func (a Action) changes() string {
+	i := slices.IndexFunc(catalog, func(c catalogEntry) bool { return c.do == a })
+	if i < 0 {
+		return ""
+	}
+	return catalog[i].changes
+}
+
 // target returns what the fault changes.
 func (f *Fault) target() Template {
-	for _, t := range []Template{f.Alias, f.Ledger, f.Key} {
+	for _, t := range []Template{f.Alias, f.Key, f.KeyStore, f.Ledger} {
 		if !t.IsZero() {
 			return t
 		}
 	}
-	return Template{}
+	// A command stands for what it changes.
+	t := Template{}
+	for i, word := range f.Command {
+		if i == 0 {
+			t.Pos = word.Pos
+		} else {
+			t.Source, t.Parts = t.Source+" ", append(t.Parts, Part{Text: " "})
+		}
+		t.Source, t.Parts = t.Source+word.Source, append(t.Parts, word.Parts...)
+	}
+	return t
 }
 
 // span returns when a fault is in force.
@@ -286,6 +474,8 @@ func (p *parser) fits(i int, d *faultDraft) {
 		switch {
 		case x.Scope == Before && from == 0:
 			p.at(n, "let it begin later", "nothing can be expected before a fault with which the run begins")
+		case x.Scope == After && f.OneWay:
+			p.at(n, `expect it "during" the fault`, "nothing can be expected after a fault that nothing undoes")
 		case x.Scope == After && f.For == 0:
 			p.at(n, `give the fault a "for"`,
 				"nothing can be expected after a fault that lasts until the run ends")
@@ -296,7 +486,7 @@ func (p *parser) fits(i int, d *faultDraft) {
 	}
 	for j := range p.out.Faults[:i] {
 		o := &p.out.Faults[j]
-		if o.Do != f.Do || filled(o.target()) != filled(f.target()) || o.target().IsZero() {
+		if o.Do.changes() != f.Do.changes() || filled(o.target()) != filled(f.target()) || o.target().IsZero() {
 			continue
 		}
 		if oFrom, oTo := p.out.span(o); from < oTo && oFrom < to {

@@ -198,7 +198,7 @@ func TestQuery(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			src := "config: {target: sandbox}\nscenarios: [{flow: [{get: {url: '" + c.url + "', qs: {q: 1}}}]}]\n"
 			s := mustParse(t, "x.yaml", src, Options{}).Scenarios[0].Flow[0]
-			if got := asWritten(s.URL.Parts); got != c.want || s.URL.Source != c.want {
+			if got := written(s.URL.Parts); got != c.want || s.URL.Source != c.want {
 				t.Errorf("got %s, written as %s, want %s", got, s.URL.Source, c.want)
 			}
 			if want := "GET " + c.url; s.Name != want {

@@ -45,8 +45,8 @@ func escapeForm(parts []Part) (out []Part) {
 	return out
 }
 
-// asWritten returns what parts are as they are written, for reports and functions of the processor.
-func asWritten(parts []Part) string {
+// written returns what parts are as they are written, for reports and functions of the processor.
+func written(parts []Part) string {
 	var b strings.Builder
 	for _, part := range parts {
 		switch {
@@ -86,7 +86,7 @@ func (p *parser) query(n *yaml.Node, to *Template) {
 		}
 	}
 	to.Parts = join(append(append(to.Parts, Part{Text: separator}), parts...))
-	to.Source = asWritten(to.Parts)
+	to.Source = written(to.Parts)
 }
 
 // plainName returns a name that is a key. Holes in it are filled from config.variables.

@@ -34,13 +34,11 @@ func Language() []byte {
 	b.WriteString("\n## Actions\n\nWhat `do` may say, and which keys the fault has then.\n\n" +
 		"| action | keys | |\n|---|---|---|\n")
 	for _, c := range catalog {
-		keys := "`" + c.target + "`"
-		if c.to {
-			keys += ", `to`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.do, keys, cell(c.doc))
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", c.do, strings.Join(c.keys(), "`, `"), cell(c.doc))
 	}
-	fmt.Fprintf(&b, "\nNot supported yet: `%s`.\n", strings.Join(actionsLater, "`, `"))
+	for _, c := range catalog {
+		fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n%s\n", c.do, sentence(c.doc), c.more)
+	}
 	b.WriteString("\n## Functions\n\nWhat holes in flows may call.\n\n| call | |\n|---|---|\n")
 	for _, f := range functions {
 		fmt.Fprintf(&b, "| `{{ %s(%s) }}` | %s |\n", f.name, f.args, cell(f.doc))
@@ -58,6 +56,9 @@ func Language() []byte {
 	b.WriteString(languageTail)
 	return []byte(b.String())
 }
+
+// sentence begins with a capital letter.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // cell is text in a Markdown table.
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
@@ -106,6 +107,7 @@ with what is refused, is in [Coming from Artillery](ARTILLERY.md).
 | ` + "`qs`" + ` or ` + "`form`" + ` with a list | is one text with commas | repeats the name |
 | ` + "`multiple: false`" + ` with a path that may have several results | is a list, or the one result | is a list |
 | ` + "`ifTrue`" + ` that is no expression, or names an unknown variable | is true, or false | is a problem |
+| a check that does not hold | is counted, and the flow goes on | is a failed request, and ends the flow |
 | a hook that names no function | is a warning | is a problem |
 | a variable that is not set | is the text ` + "`undefined`" + ` | is a problem |
 `

@@ -65,7 +65,7 @@ var requestSection = section[Step]{
 			func(p *parser, n *yaml.Node, s *Step) {
 				s.Body, s.HasBody = Template{Pos: p.pos(n)}, true
 				s.Body.Parts, _ = p.pairs(n, "form")
-				s.Body.Source = asWritten(s.Body.Parts)
+				s.Body.Source = written(s.Body.Parts)
 			}},
 		{"formData", optional, mapOf("names", either(templateShape, to("part"))),
 			"the body as an HTML form with files has it (`multipart/form-data`); a list repeats its name",

@@ -396,6 +396,23 @@ const (
 	RotateAlias     Action = "rotate-alias"
 	UpdateLedgerKey Action = "update-ledger-key"
 	DisableKey      Action = "disable-key"
+	DenyKey         Action = "deny-key"
+
+	RevokeGrant         Action = "revoke-grant"
+	Run                 Action = "run"
+	RotateKey           Action = "rotate-key"
+	DeleteKeyMaterial   Action = "delete-key-material"
+	DisconnectKeyStore  Action = "disconnect-key-store"
+	ScheduleKeyDeletion Action = "schedule-key-deletion"
+)
+
+// A Denial says how deny-key denies.
+type Denial string
+
+// The modes.
+const (
+	ByDeny    Denial = "deny"   // by a statement that denies; the default
+	ByRemoval Denial = "remove" // by removing the role from the statements that allow it something
 )
 
 // A Fault is one thing to break on purpose, for a while.
@@ -403,13 +420,24 @@ type Fault struct {
 	Pos
 	Name   string // default: action and target as written
 	Do     Action
-	Key    Template // disable-key
+	Key    Template // of actions on a key
 	Alias  Template // rotate-alias
-	Ledger Template // update-ledger-key
+	Ledger Template // update-ledger-key, revoke-grant
 	To     Template // the other key, of rotate-alias and update-ledger-key
-	At     When
-	For    time.Duration // 0 means until the run ends
-	Expect []Expectation // at most one per scope, in the order before, during, after
+	Role   Template // whom deny-key denies
+	Mode   Denial   // of deny-key; "" means ByDeny
+	// Which grant revoke-grant revokes, unless it is that of Ledger: one to a principal, or of a name or id.
+	Grantee, Grant Template
+	// What run runs: a program and its arguments, to break, to undo that, and to see whether it is undone.
+	// Check is nil if there is none.
+	Command, Undo, Check []Template
+	OneWay               bool // the script knows that rotate-key cannot be undone
+	// Material is the file that delete-key-material imports again, relative to the script's folder.
+	Material Template
+	KeyStore Template // of disconnect-key-store, by name or id; none: the one of Key
+	At       When
+	For      time.Duration // 0 means until the run ends
+	Expect   []Expectation // at most one per scope, in the order before, during, after
 }
 
 // When is a moment of the run: an offset from the run's beginning, or from a phase's.

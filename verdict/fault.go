@@ -88,6 +88,9 @@ func (j *judge) injected(i int) bool {
 // putBack checks that what was broken, or may have been, is as it was.
 func (j *judge) putBack(i int) {
 	f := j.run.Faults[i]
+	if f.OneWay {
+		return
+	}
 	c := result.Check{
 		Name: "the fault was put back", Fault: i, Scope: string(scenarios.After),
 		Want: "restored, and still so after the settling time", Outcome: result.Fail, Where: f.Where,

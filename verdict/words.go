@@ -97,7 +97,15 @@ func stepLabel(run *result.Run, step int) string {
 var happenings = map[scenarios.Action]struct{ subject, broken, restored string }{
 	scenarios.RotateAlias:     {"the alias", "was moved", "was moved back"},
 	scenarios.UpdateLedgerKey: {"the ledger's key", "was changed", "was changed back"},
-	scenarios.DisableKey:      {"the key", "was disabled", "was enabled again"},
+	scenarios.DenyKey:         {"the key", "was denied", "was allowed again"},
+
+	scenarios.RevokeGrant:         {"the grant", "was revoked", "was made again"},
+	scenarios.RotateKey:           {"the key", "was rotated", "was rotated"},
+	scenarios.DeleteKeyMaterial:   {"the key's material", "was deleted", "was imported again"},
+	scenarios.DisconnectKeyStore:  {"the key store", "was disconnected", "was connected again"},
+	scenarios.ScheduleKeyDeletion: {"the key", "was scheduled for deletion", "was taken back"},
+
+	scenarios.DisableKey: {"the key", "was disabled", "was enabled again"},
 }
 
 // broke says that f was injected, and restored that it was undone, as clauses.
@@ -182,6 +190,7 @@ func story(run *result.Run, f result.Fault, a result.Anatomy) string {
 		}
 	}
 	switch {
+	case f.OneWay:
 	case f.Restored == result.Never:
 		b.WriteString("; it was never restored")
 	case a.Recovered != result.Never && a.TimeToRecover == 0:

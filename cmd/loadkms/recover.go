@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"loadkms/faults"
 	"loadkms/faults/awskms"
+	"loadkms/faults/command"
 )
 
 // newRecover returns the command that keeps the promises an earlier run could not keep.
@@ -154,6 +156,9 @@ func tell(o *faults.RecoverOptions, w io.Writer) {
 func lookup(e faults.Entry) (faults.Target, error) {
 	// Making a client reads the user's AWS configuration, which is on this machine; the calls that
 	// follow have deadlines of their own.
+	if command.Is(e) {
+		return command.Lookup(e, os.Stderr)
+	}
 	return awskms.Lookup(context.Background(), e)
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -188,9 +189,16 @@ func (f *runFlags) confirm(cmd *cobra.Command, s *stage) error {
 	if len(s.targets) == 0 || s.local || f.yes {
 		return nil
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "This run changes, and puts back, in account %s, region %s:\n", s.aws.Account, s.aws.Region)
+	where := ""
+	if s.aws.Account != "" {
+		where = fmt.Sprintf(", in account %s, region %s", s.aws.Account, s.aws.Region)
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "This run changes, and puts back%s:\n", where)
 	for i, t := range s.targets {
 		fmt.Fprintf(cmd.ErrOrStderr(), "  %s  %s\n", s.script.Faults[i].Do, t.ID())
+	}
+	if s.aws.Account == "" { // commands alone: there is nothing to type
+		return hint(usage("a run of commands needs a confirmation"), "look at the list above, then add --yes")
 	}
 	if !isTerminal(cmd.InOrStdin()) {
 		return hint(usage("a run against a real account needs a confirmation"), "look at the list above, then add --yes")
@@ -314,11 +322,15 @@ func writeFile(name string, write func(io.Writer) error) error {
 // A lazyFile is created by its first write; most scripts log nothing.
 type lazyFile struct {
 	name string
-	f    *os.File
-	err  error // sticky: a full disk is reported once, at the end
+
+	mu  sync.Mutex // guards what follows: steps and commands log side by side
+	f   *os.File
+	err error // sticky: a full disk is reported once, at the end
 }
 
 func (l *lazyFile) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.f == nil && l.err == nil {
 		l.f, l.err = os.Create(l.name)
 	}
@@ -332,6 +344,8 @@ func (l *lazyFile) Write(p []byte) (int, error) {
 }
 
 func (l *lazyFile) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.f != nil {
 		l.err = errors.Join(l.err, l.f.Close())
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,18 +41,28 @@ func TestShippedScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 45 seconds of waiting")
 	}
-	scripts := []struct {
+	type shipped struct {
 		name  string
 		class result.Class // how reads fail while the fault is in force; OK: they do not
 		grace bool         // they go on for a while first
 		says  string       // by a witness
 		keys  int          // the ledger is seen under
-	}{
+	}
+	scripts := []shipped{
 		{name: "create-and-query"},
 		{name: "rotate", says: "UPDATING", keys: 2},
 		{name: "update-ledger-key", says: "UPDATING", keys: 2},
 		{name: "disable-key", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 1},
+		{name: "deny-key", class: result.AccessDenied, grace: true, says: "ENABLED", keys: 1},
+		{name: "schedule-key-deletion", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 1},
+		{name: "revoke-grant", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 1},
+		{name: "disconnect-key-store", class: result.KeyInaccessible, grace: true, says: "KMS_KEY_INACCESSIBLE", keys: 2},
+		{name: "rotate-key", says: "ENABLED", keys: 1},
 		{name: "no-access-key", class: result.AccessDenied, grace: true, says: "UPDATING", keys: 2},
+		{name: "run", class: result.KeyInaccessible, grace: true}, // last: it waits for the others
+	}
+	if _, err := exec.LookPath("aws"); err != nil { // the command it runs
+		scripts = slices.DeleteFunc(scripts, func(s shipped) bool { return s.name == "run" })
 	}
 	type outcome struct {
 		run  *result.Run
@@ -59,9 +70,18 @@ func TestShippedScripts(t *testing.T) {
 		err  error
 	}
 	outcomes := make([]chan outcome, len(scripts))
+	var others sync.WaitGroup // all but the script whose commands take seconds on a machine as busy as they make it
 	for i, s := range scripts {
 		outcomes[i] = make(chan outcome, 1)
+		if s.name != "run" {
+			others.Add(1)
+		}
 		go func() {
+			if s.name == "run" {
+				others.Wait()
+			} else {
+				defer others.Done()
+			}
 			run, code, err := shippedRun(t, s.name)
 			outcomes[i] <- outcome{run, code, err}
 		}()
@@ -87,14 +107,14 @@ func TestShippedScripts(t *testing.T) {
 			if r := run.Records; r.Acknowledged == 0 || r.Acknowledged != run.Steps[0].Classes[result.OK] || r.Drawn == 0 {
 				t.Errorf("got records %+v, creates %v", r, run.Steps[0].Classes)
 			}
-			if s.says == "" {
+			if len(run.Faults) == 0 {
 				if r := run.Records; r.Drawn != r.Acknowledged || run.Steps[1].Classes[result.OK] != r.Drawn {
 					t.Errorf("of %d records, %d were read in %v", r.Acknowledged, r.Drawn, run.Steps[1].Classes)
 				}
 				return
 			}
-			f := run.Faults[0]
-			if f.Settled == result.Never || f.Stuck != nil || f.Refused != "" {
+			f := run.Faults[len(run.Faults)-1]
+			if f.Settled == result.Never && !f.OneWay || f.Broken == result.Never || f.Stuck != nil || f.Refused != "" {
 				t.Fatalf("the fault was not put back: %+v", f)
 			}
 			keys := map[string]bool{}

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"loadkms/faults"
 	"loadkms/faults/awskms"
+	"loadkms/faults/command"
 	"loadkms/result"
 	"loadkms/sandbox"
 	"loadkms/scenarios"
@@ -30,6 +32,7 @@ type stage struct {
 	bracket faults.Bracket
 
 	sandbox *sandbox.Sandbox // nil unless embedded
+	outside bool             // some fault breaks what is not in the sandbox, embedded or not
 	journal *faults.FileJournal
 	dir     string // of the journal
 	own     string // the same, if it is the run's own and goes with it; else ""
@@ -45,6 +48,8 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 			err = errors.Join(err, s.strike())
 		}
 	}()
+	// A command's effects outlive the embedded sandbox, and need a journal and a guard that do.
+	s.outside = slices.ContainsFunc(script.Faults, isCommand)
 	cloud := awskms.Options{
 		Region:   cmp.Or(f.region, script.Config.AWS.Region),
 		Endpoint: cmp.Or(f.endpoint, script.Config.AWS.Endpoint),
@@ -68,6 +73,7 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 			KeyCache:      tuning.KeyCache,
 			RecoveryProbe: tuning.RecoveryProbe,
 			LedgerUpdate:  tuning.LedgerUpdate,
+			Vault:         slices.ContainsFunc(script.Faults, func(f scenarios.Fault) bool { return f.Do == scenarios.DisconnectKeyStore }),
 		})
 		if err != nil {
 			return nil, usage("start the sandbox: %w", err)
@@ -95,7 +101,7 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 
 	// The journal first: what an earlier run left broken outranks whatever this one has to complain of.
 	named := f.journal
-	if named == "" && s.sandbox != nil {
+	if named == "" && s.sandbox != nil && !s.outside {
 		named = filepath.Join(out.dir, "journal") // dies with its sandbox: nobody else's business
 		s.own = named
 	}
@@ -116,19 +122,26 @@ func (f *runFlags) setTheStage(ctx context.Context, script *scenarios.Script, ou
 		Entry:   faults.Entry{Run: script.File, Embedded: s.sandbox != nil},
 	}
 
-	c, err := awskms.New(ctx, cloud)
-	if err != nil {
-		err = usage("%w", err)
-		if unreachable := net.Error(nil); errors.As(err, &unreachable) && s.sandbox == nil {
-			err = hint(err, "the endpoint is that of --aws-endpoint, config.aws.endpoint or AWS_ENDPOINT_URL, else AWS's own in the region")
+	commands := command.Options{Env: []string{"LOADKMS_TARGET=" + s.target}, Log: out.log()}
+	var c *awskms.Cloud
+	if cloud.Stack != "" || s.sandbox != nil || !all(script.Faults, isCommand) {
+		if c, err = s.connect(ctx, cloud); err != nil {
+			return nil, err
 		}
-		return nil, err
+		commands.Outputs = c.Outputs()
+		if s.sandbox != nil {
+			commands.Env = append(commands.Env, "AWS_ENDPOINT_URL="+cloud.Endpoint, "AWS_REGION="+c.Region(), "AWS_DEFAULT_REGION="+c.Region(),
+				"AWS_ACCESS_KEY_ID="+cloud.AccessKey, "AWS_SECRET_ACCESS_KEY="+cloud.SecretKey, "AWS_EC2_METADATA_DISABLED=true")
+		}
 	}
-	s.local = c.Local()
-	s.aws.Region, s.aws.Account, s.aws.Endpoint = c.Region(), c.Account(), c.Endpoint()
 	var refused []error
 	for i := range script.Faults {
-		t, err := c.Resolve(ctx, &script.Faults[i])
+		var t faults.Target
+		if isCommand(script.Faults[i]) {
+			t, err = command.Resolve(&script.Faults[i], commands)
+		} else {
+			t, err = c.Resolve(ctx, &script.Faults[i])
+		}
 		if err != nil {
 			refused = append(refused, err)
 			continue
@@ -147,6 +160,28 @@ func (s *stage) sign() func(r *http.Request, body []byte, at time.Time) error {
 		return nil
 	}
 	return s.signer.Sign
+}
+
+func isCommand(f scenarios.Fault) bool { return f.Do == scenarios.Run }
+
+// all reports whether all of a list are of a kind.
+func all[T any](list []T, is func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(t T) bool { return !is(t) })
+}
+
+// connect finds the AWS that the faults change, and says in the report which it was.
+func (s *stage) connect(ctx context.Context, cloud awskms.Options) (*awskms.Cloud, error) {
+	c, err := awskms.New(ctx, cloud)
+	if err != nil {
+		err = usage("%w", err)
+		if unreachable := net.Error(nil); errors.As(err, &unreachable) && s.sandbox == nil {
+			err = hint(err, "the endpoint is that of --aws-endpoint, config.aws.endpoint or AWS_ENDPOINT_URL, else AWS's own in the region")
+		}
+		return nil, err
+	}
+	s.local = c.Local()
+	s.aws.Region, s.aws.Account, s.aws.Endpoint = c.Region(), c.Account(), c.Endpoint()
+	return c, nil
 }
 
 // openJournal opens the journal in dir and returns the promises it has to keep.
@@ -190,7 +225,7 @@ func journalDir(named string) (string, error) {
 // startGuard starts the process that recovers if this one is killed. The embedded sandbox needs
 // none: it dies with us, and its keys with it.
 func (s *stage) startGuard(stderr io.Writer) error {
-	if s.journal == nil || s.sandbox != nil {
+	if s.journal == nil || s.sandbox != nil && !s.outside {
 		return nil
 	}
 	self, err := os.Executable()

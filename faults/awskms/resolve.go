@@ -20,17 +20,24 @@ import (
 // A spec is what it takes to make a target again: what was resolved, not what was written. It holds
 // no secret.
 type spec struct {
-	Action    scenarios.Action `json:"action"`
-	Account   string           `json:"account"`
-	Region    string           `json:"region"`
-	Endpoints endpoints        `json:"endpoints"`
-	Key       string           `json:"key,omitempty"`    // ARN; disable-key
-	Alias     string           `json:"alias,omitempty"`  // name and
-	AliasARN  string           `json:"arn,omitempty"`    // ARN; rotate-alias
-	Ledger    string           `json:"ledger,omitempty"` // name and
-	LedgerARN string           `json:"larn,omitempty"`   // ARN; update-ledger-key
-	To        string           `json:"to,omitempty"`     // what Break sets: a key's id for an alias, its ARN for a ledger
-	Watch     string           `json:"watch,omitempty"`  // the ledger to be a witness of
+	Action     scenarios.Action `json:"action"`
+	Account    string           `json:"account"`
+	Region     string           `json:"region"`
+	Endpoints  endpoints        `json:"endpoints"`
+	Key        string           `json:"key,omitempty"`        // ARN; of every action on a key
+	Alias      string           `json:"alias,omitempty"`      // name and
+	AliasARN   string           `json:"arn,omitempty"`        // ARN; rotate-alias
+	Ledger     string           `json:"ledger,omitempty"`     // name and
+	LedgerARN  string           `json:"larn,omitempty"`       // ARN; update-ledger-key
+	To         string           `json:"to,omitempty"`         // what Break sets: a key's id for an alias, its ARN for a ledger
+	Role       string           `json:"role,omitempty"`       // ARN and
+	Mode       scenarios.Denial `json:"mode,omitempty"`       // how; deny-key
+	GrantID    string           `json:"grant,omitempty"`      // and
+	Grant      string           `json:"form,omitempty"`       // but for that, as JSON; revoke-grant
+	Material   string           `json:"material,omitempty"`   // file and
+	MaterialID string           `json:"materialId,omitempty"` // id of what is in it; delete-key-material
+	KeyStore   string           `json:"keyStore,omitempty"`   // id; disconnect-key-store
+	Watch      string           `json:"watch,omitempty"`      // the ledger to be a witness of
 }
 
 // Resolve returns the target of f, once it is certain that the target exists, is ours, and can be
@@ -41,8 +48,20 @@ func (c *Cloud) Resolve(ctx context.Context, f *scenarios.Fault) (faults.Target,
 	switch f.Do {
 	case scenarios.DisableKey:
 		err = c.resolveDisableKey(ctx, f, &s)
+	case scenarios.DenyKey:
+		err = c.resolveDenyKey(ctx, f, &s)
 	case scenarios.RotateAlias:
 		err = c.resolveRotateAlias(ctx, f, &s)
+	case scenarios.RevokeGrant:
+		err = c.resolveRevokeGrant(ctx, f, &s)
+	case scenarios.RotateKey:
+		err = c.resolveRotateKey(ctx, f, &s)
+	case scenarios.DeleteKeyMaterial:
+		err = c.resolveDeleteKeyMaterial(ctx, f, &s)
+	case scenarios.DisconnectKeyStore:
+		err = c.resolveDisconnectKeyStore(ctx, f, &s)
+	case scenarios.ScheduleKeyDeletion:
+		err = c.resolveScheduleKeyDeletion(ctx, f, &s)
 	case scenarios.UpdateLedgerKey:
 		err = c.resolveUpdateLedgerKey(ctx, f, &s)
 	default:
@@ -93,8 +112,20 @@ func (c *Cloud) target(s spec) (faults.Target, error) {
 	switch s.Action {
 	case scenarios.DisableKey:
 		t, complete = &disableKey{c, s}, s.Key != ""
+	case scenarios.DenyKey:
+		t, complete = &denyKey{cloud: c, spec: s}, s.Key != "" && s.Role != "" && s.Mode != ""
 	case scenarios.RotateAlias:
 		t, complete = &rotateAlias{c, s}, s.Alias != "" && s.AliasARN != "" && s.To != ""
+	case scenarios.RevokeGrant:
+		t, complete = &revokeGrant{c, s}, s.Key != "" && s.GrantID != "" && s.Grant != ""
+	case scenarios.RotateKey:
+		t, complete = &rotateKey{c, s}, s.Key != ""
+	case scenarios.DeleteKeyMaterial:
+		t, complete = &deleteKeyMaterial{c, s}, s.Key != "" && s.Material != ""
+	case scenarios.DisconnectKeyStore:
+		t, complete = &disconnectKeyStore{c, s}, s.KeyStore != ""
+	case scenarios.ScheduleKeyDeletion:
+		t, complete = &scheduleKeyDeletion{cloud: c, spec: s}, s.Key != ""
 	case scenarios.UpdateLedgerKey:
 		t, complete = &updateLedgerKey{c, s}, s.Ledger != "" && s.LedgerARN != "" && s.To != ""
 	default:

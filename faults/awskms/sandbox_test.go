@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"loadkms/faults"
 	"loadkms/faults/awskms"
 	"loadkms/sandbox"
+	"loadkms/sandbox/iam"
 	"loadkms/scenarios"
 )
 
@@ -107,6 +109,15 @@ func (f *field) resolve(t *testing.T, fault *scenarios.Fault) faults.Target {
 	return target
 }
 
+// prepare is resolve for an action that may need something to break.
+func (f *field) prepare(t *testing.T, a action) faults.Target {
+	t.Helper()
+	if a.prepare != nil {
+		a.prepare(t, f)
+	}
+	return f.resolve(t, a.fault)
+}
+
 func (f *field) keyState(t *testing.T, key string) string {
 	t.Helper()
 	out, err := f.kms.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &key})
@@ -139,6 +150,7 @@ func (f *field) ledgerKey(t *testing.T) string {
 // An action, as the tests of all three see it.
 type action struct {
 	name           string
+	prepare        func(t *testing.T, f *field) // before the fault is resolved; nil means nothing is needed
 	fault          *scenarios.Fault
 	fine, broken   func(f *field) string // what look shows
 	look           func(t *testing.T, f *field) string
@@ -190,9 +202,189 @@ var actions = []action{
 		id:         `arn:aws:qldb:eu-west-2:123456789012:ledger/qldb-kms-ledger-poc#key`,
 		byHandText: `aws qldb update-ledger --name qldb-kms-ledger-poc --kms-key arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL`,
 	},
+	denial(scenarios.ByDeny), denial(scenarios.ByRemoval),
+	{
+		name: "revoke-grant of a ledger", fault: revoke(func(g *scenarios.Fault) { g.Ledger = text(ledgerName) }),
+		fine: func(*field) string { return ledgersGrant }, broken: func(*field) string { return "" },
+		look: func(t *testing.T, f *field) string { return f.grants(t) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			third := f.outputs["rotateKeyID"]
+			if _, err := f.qldb.UpdateLedger(t.Context(), &qldb.UpdateLedgerInput{Name: aws.String(ledgerName), KmsKey: &third}); err != nil {
+				t.Fatal(err)
+			}
+			return ""
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#grants`,
+		byHandText: `aws qldb update-ledger --name qldb-kms-ledger-poc --kms-key arn:aws:kms:eu-west-2:123456789012:key/UUID ` +
+			`--region eu-west-2 --endpoint-url URL`,
+	},
+	{
+		name: "revoke-grant to a principal", prepare: func(t *testing.T, f *field) { f.grant(t, "reads", types.GrantOperationDecrypt) },
+		fault: revoke(func(g *scenarios.Fault) { g.Grantee = text(iam.RoleARN("123456789012", iam.NoKMSRole)) }),
+		fine:  func(*field) string { return ledgersGrant + "reads [Decrypt GenerateDataKey] map[a:b]\n" }, broken: func(*field) string { return ledgersGrant },
+		look: func(t *testing.T, f *field) string { return f.grants(t) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			f.grant(t, "reads", types.GrantOperationEncrypt)
+			return ledgersGrant + "reads [Encrypt GenerateDataKey] map[a:b]\n"
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#grants`,
+		byHandText: `aws kms create-grant --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --grantee-principal ` +
+			`arn:aws:iam::123456789012:role/qldb-kms-no-kms-role --retiring-principal arn:aws:iam::123456789012:user/admin --name reads ` +
+			`--constraints '{"EncryptionContextSubset":{"a":"b"}}' --operations Decrypt GenerateDataKey --region eu-west-2 --endpoint-url URL`,
+	},
+	{
+		name: "revoke-grant without a name", prepare: func(t *testing.T, f *field) { f.grant(t, "", types.GrantOperationDecrypt) },
+		fault: revoke(func(g *scenarios.Fault) { g.Grantee = text(iam.RoleARN("123456789012", iam.NoKMSRole)) }),
+		fine:  func(*field) string { return " [Decrypt GenerateDataKey] map[a:b]\n" + ledgersGrant }, broken: func(*field) string { return ledgersGrant },
+		look: func(t *testing.T, f *field) string { return f.grants(t) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			f.grant(t, "", types.GrantOperationEncrypt)
+			return " [Encrypt GenerateDataKey] map[a:b]\n" + ledgersGrant
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#grants`,
+		byHandText: `aws kms create-grant --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --grantee-principal ` +
+			`arn:aws:iam::123456789012:role/qldb-kms-no-kms-role --retiring-principal arn:aws:iam::123456789012:user/admin ` +
+			`--constraints '{"EncryptionContextSubset":{"a":"b"}}' --operations Decrypt GenerateDataKey --region eu-west-2 --endpoint-url URL`,
+	},
+	{
+		name: "schedule-key-deletion", fault: onKey(scenarios.ScheduleKeyDeletion, "{{ stack.mainKeyID }}"),
+		fine: func(*field) string { return "Enabled" }, broken: func(*field) string { return "PendingDeletion" },
+		look: func(t *testing.T, f *field) string { return f.keyState(t, f.outputs["mainKeyID"]) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			key := aws.String(f.outputs["mainKeyID"])
+			if _, err := f.kms.CancelKeyDeletion(t.Context(), &kms.CancelKeyDeletionInput{KeyId: key}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.kms.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: key, PendingWindowInDays: aws.Int32(7)}); err != nil {
+				t.Fatal(err)
+			}
+			return "PendingDeletion"
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#state`,
+		byHandText: `aws kms cancel-key-deletion --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL; ` +
+			`aws kms enable-key --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --region eu-west-2 --endpoint-url URL`,
+	},
+}
+
+// revoke is a fault that revokes the grant on the main key that which says.
+func revoke(which func(*scenarios.Fault)) *scenarios.Fault {
+	f := onKey(scenarios.RevokeGrant, "{{ stack.mainKeyID }}")
+	which(f)
+	return f
+}
+
+// ledgersGrant is how grants shows the ledger's.
+const ledgersGrant = "qldb-ledger/qldb-kms-ledger-poc [Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext " +
+	"ReEncryptFrom ReEncryptTo RetireGrant] map[]\n"
+
+// grants shows the grants on the main key, but for their ids.
+func (f *field) grants(t *testing.T) string {
+	t.Helper()
+	out, err := f.kms.ListGrants(t.Context(), &kms.ListGrantsInput{KeyId: aws.String(f.outputs["mainKeyID"])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, g := range out.Grants {
+		var con types.GrantConstraints
+		if g.Constraints != nil {
+			con = *g.Constraints
+		}
+		lines = append(lines, fmt.Sprintf("%s %v %v\n", aws.ToString(g.Name), g.Operations, con.EncryptionContextSubset))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+// grant makes a grant on the main key for the role that has no other permission.
+func (f *field) grant(t *testing.T, name string, operation types.GrantOperation) {
+	t.Helper()
+	in := &kms.CreateGrantInput{KeyId: aws.String(f.outputs["mainKeyID"]), GranteePrincipal: aws.String(iam.RoleARN("123456789012", iam.NoKMSRole)),
+		RetiringPrincipal: aws.String(iam.UserARN("123456789012", iam.AdminUser)),
+		Operations:        []types.GrantOperation{operation, types.GrantOperationGenerateDataKey},
+		Constraints:       &types.GrantConstraints{EncryptionContextSubset: map[string]string{"a": "b"}}}
+	if name != "" {
+		in.Name = &name
+	}
+	if _, err := f.kms.CreateGrant(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// onKey is a fault that needs no more than a key.
+func onKey(do scenarios.Action, key string) *scenarios.Fault {
+	return &scenarios.Fault{Pos: text("").Pos, Do: do, Key: text(key)}
+}
+
+// deny is a fault that denies the role of the reads a key.
+func deny(key, role string, mode scenarios.Denial) *scenarios.Fault {
+	return &scenarios.Fault{Pos: text("").Pos, Do: scenarios.DenyKey, Key: text(key), Role: text(role), Mode: mode}
+}
+
+// denial is the test's view of a deny-key in one of its modes.
+func denial(mode scenarios.Denial) action {
+	return action{
+		name: "deny-key by " + string(mode), fault: deny("{{ stack.mainKeyID }}", iam.GetRecordRole, mode),
+		fine:   func(*field) string { return "allowed under qldb-cmk-poc" },
+		broken: func(*field) string { return "denied under qldb-cmk-poc" },
+		look:   func(t *testing.T, f *field) string { return f.access(t, f.outputs["mainKeyID"]) },
+		somebodyElse: func(t *testing.T, f *field) string {
+			f.putPolicy(t, f.outputs["mainKeyID"], `{"Version":"2012-10-17","Id":"theirs","Statement":{"Effect":"Allow",`+
+				`"Principal":{"AWS":"123456789012"},"Action":"kms:*","Resource":"*"}}`)
+			return "denied under theirs"
+		},
+		id: `arn:aws:kms:eu-west-2:123456789012:key/UUID#policy`,
+		byHandText: `aws kms put-key-policy --key-id arn:aws:kms:eu-west-2:123456789012:key/UUID --policy-name default ` +
+			`--policy PRIOR --region eu-west-2 --endpoint-url URL`,
+	}
+}
+
+// as is another client that calls with a role's access key.
+func (f *field) as(accessKey string) *kms.Client {
+	return kms.NewFromConfig(aws.Config{Region: "eu-west-2", Credentials: credentials.NewStaticCredentialsProvider(accessKey, "x", "")},
+		func(k *kms.Options) { k.BaseEndpoint = aws.String(f.box.AWSURL()) })
+}
+
+// access says whether the role of the reads may decrypt under a key, and the Id of the key's policy.
+func (f *field) access(t *testing.T, key string) string {
+	t.Helper()
+	sealed, err := f.kms.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &key, Plaintext: []byte("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := "allowed"
+	if _, err := f.as(iam.GetRecordKey).Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob}); err != nil {
+		if said = "denied"; !strings.Contains(err.Error(), "AccessDeniedException") {
+			t.Fatal(err)
+		}
+	}
+	var doc struct{ Id string }
+	if err := json.Unmarshal([]byte(f.policy(t, key)), &doc); err != nil {
+		t.Fatal(err)
+	}
+	return said + " under " + doc.Id
+}
+
+func (f *field) policy(t *testing.T, key string) string {
+	t.Helper()
+	out, err := f.kms.GetKeyPolicy(t.Context(), &kms.GetKeyPolicyInput{KeyId: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.Policy
+}
+
+func (f *field) putPolicy(t *testing.T, key, text string) {
+	t.Helper()
+	if _, err := f.kms.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &key, Policy: &text}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 var variable = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|http://127\.0\.0\.1:\d+`)
+
+// longID is a grant's.
+var longID = regexp.MustCompile(`[0-9a-f]{64}`)
 
 // constant replaces what differs from run to run.
 func constant(s string) string {
@@ -213,7 +405,7 @@ func TestBreakAndRestore(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			f := newField(t, quick)
-			target := f.resolve(t, a.fault)
+			target := f.prepare(t, a)
 			if got := constant(target.ID()); got != a.id {
 				t.Errorf("ID %s, want %s", got, a.id)
 			}
@@ -238,7 +430,11 @@ func TestBreakAndRestore(t *testing.T) {
 				if err != nil || len(p) != 1 {
 					t.Fatalf("%d entries, error %v", len(p), err)
 				}
-				if got := constant(p[0].ByHand); got != a.byHandText {
+				byHand := p[0].ByHand
+				if strings.HasPrefix(string(p[0].Prior), "{") { // a document
+					byHand = strings.Replace(byHand, awskms.Quote(string(p[0].Prior)), "PRIOR", 1)
+				}
+				if got := constant(byHand); got != a.byHandText {
 					t.Errorf("by hand\n %s, want\n %s", got, a.byHandText)
 				}
 				if s := string(p[0].Spec); strings.Contains(s, "embedded") {
@@ -263,7 +459,7 @@ func TestChangedBySomebodyElse(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			f := newField(t, quick)
-			target := f.resolve(t, a.fault)
+			target := f.prepare(t, a)
 			prior, err := target.Observe(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -293,17 +489,34 @@ func TestAliasThatIsGone(t *testing.T) {
 	}
 }
 
-// The person at 3 a.m. has this command and no loadkms.
-func TestByHandRestores(t *testing.T) {
+// byHand is a person who types a command line.
+func byHand(t *testing.T, command string) {
+	t.Helper()
 	const cli = "/usr/bin/aws" // Debian's: the newer ones have no qldb
 	if _, err := os.Stat(cli); err != nil {
 		t.Skip("no " + cli)
 	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "aws() { "+cli+` "$@"; }; `+command)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER="}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// lookup makes a target again from what a journal knows of it.
+func lookup(t *testing.T, target faults.Target) (faults.Target, error) {
+	t.Helper()
+	return awskms.Lookup(t.Context(), faults.Entry{ID: target.ID(), Spec: target.Spec()})
+}
+
+// The person at 3 a.m. has this command and no loadkms.
+func TestByHandRestores(t *testing.T) {
 	for _, a := range actions {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			f := newField(t, quick)
-			target := f.resolve(t, a.fault)
+			target := f.prepare(t, a)
 			prior, err := target.Observe(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -311,12 +524,7 @@ func TestByHandRestores(t *testing.T) {
 			if err := target.Break(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			command := exec.CommandContext(t.Context(), "sh", "-c", "aws() { "+cli+` "$@"; }; `+target.ByHand(prior))
-			command.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b",
-				"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER="}
-			if out, err := command.CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
+			byHand(t, target.ByHand(prior))
 			if got, want := a.look(t, f), a.fine(f); got != want {
 				t.Errorf("afterwards: %s, want %s", got, want)
 			}
@@ -330,7 +538,7 @@ func TestLookup(t *testing.T) {
 	for _, a := range actions {
 		t.Run(a.name, func(t *testing.T) {
 			f := newField(t, quick)
-			target := f.resolve(t, a.fault)
+			target := f.prepare(t, a)
 			prior, err := target.Observe(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 )
 
 // A witness is a target, with what a ledger that depends on it makes of its state. A target that is
-// faults.Slow has to be its own witness, because this one would hide it.
+// faults.Slow, faults.OneWay or faults.Needy has to be its own witness, because this one would hide it.
 type witness struct {
 	faults.Target
 	cloud *Cloud
@@ -32,4 +32,13 @@ func (w witness) Witness(ctx context.Context) (string, error) {
 		return l.String(), nil
 	}
 	return fmt.Sprintf("%s; %s points to key %s, which the ledger's key has not followed", l, w.spec.Alias, state), nil
+}
+
+// watch tells of a ledger; of none it has nothing to tell.
+func (c *Cloud) watch(ctx context.Context, ledger string) (string, error) {
+	if ledger == "" {
+		return "", nil
+	}
+	l, err := c.describeLedger(ctx, ledger)
+	return l.String(), err
 }

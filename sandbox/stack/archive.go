@@ -128,7 +128,7 @@ func Open(o Options, on *store.Store) (*Service, error) {
 	})
 	if err == nil {
 		err = each(s, changeSetEntries, func(number int, r *changeSetRecord) error {
-			template, err := Parse(r.Template)
+			template, err := s.reread(r.Template, r.Stack, r.StackID, r.Parameters)
 			s.changeSets = append(s.changeSets, &changeSet{number: number, id: r.ID, name: r.Name, description: r.Description,
 				execution: r.Execution, created: r.Created, creation: Creation{r.Stack, template, r.Parameters, r.Tags, r.Capabilities,
 					r.OnFailure, r.Protected, r.Token, r.StackID}})
@@ -193,8 +193,21 @@ func (s *Service) revive(number int, r *stackRecord) (*stack, error) {
 		st.resources[re.logical], st.order = re, append(st.order, re)
 	}
 	var err error
-	st.template, err = Parse(r.Template)
+	st.template, err = s.reread(r.Template, r.Name, r.ID, r.Values)
 	return st, err
+}
+
+// reread reads a template as it was when its stack was made: with its conditions decided.
+func (s *Service) reread(text, name, id string, parameters map[string]string) (*Template, error) {
+	t, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	values, err := t.values(parameters)
+	if err != nil {
+		return nil, err
+	}
+	return t.under(s.scopeValues(name, id, t, values))
 }
 
 // resume ends what was being done to a stack when the process ended.

@@ -63,7 +63,6 @@ func (s *Service) createChangeSet(by iam.Caller, form url.Values) (any, error) {
 	if set := s.findChangeSet(name, c.Name); set != nil && set.execution == "AVAILABLE" {
 		return nil, &Error{400, "AlreadyExistsException", "ChangeSet " + name + " already exists"}
 	}
-	c.id = s.newID(c.Name)
 	s.numbers++
 	set := &changeSet{number: s.numbers, name: name, description: form.Get("Description"), creation: *c, created: s.o.Clock.Now(), execution: "AVAILABLE",
 		id: "arn:aws:cloudformation:" + s.o.Region + ":" + s.o.Account + ":changeSet/" + name + "/" + uuid.NewString()}

@@ -12,8 +12,8 @@ import (
 var pseudo = []string{"AWS::AccountId", "AWS::NoValue", "AWS::NotificationARNs", "AWS::Partition", "AWS::Region",
 	"AWS::StackId", "AWS::StackName", "AWS::URLSuffix"}
 
-// functions are the functions of templates that the sandbox has, besides Ref.
-var functions = []string{"Fn::GetAtt", "Fn::ImportValue", "Fn::Join", "Fn::Select", "Fn::Split", "Fn::Sub"}
+// functions are the functions of templates that the sandbox has, besides Ref and those of conditions.
+var functions = []string{"Fn::GetAtt", "Fn::If", "Fn::ImportValue", "Fn::Join", "Fn::Select", "Fn::Split", "Fn::Sub"}
 
 // function reports whether v is a call of a function, which is a mapping with that one key.
 func function(v map[string]any) (name string, argument any, ok bool) {
@@ -69,6 +69,12 @@ func called(name string, argument any, into map[string]bool) error {
 		}
 		into[logical] = true
 		return nil
+	case "Fn::If":
+		_, branches, err := ifCall(argument)
+		if err != nil {
+			return err
+		}
+		return references(branches, into)
 	case "Fn::Sub":
 		text, values, err := sub(argument)
 		if err != nil {
@@ -295,7 +301,7 @@ func (s *scope) reference(id string) (any, error) {
 	if r := s.resources[id]; r != nil {
 		return r.physical, nil
 	}
-	return nil, invalid("Template format error: Unresolved resource dependencies [%s] in the Resources block of the template", id)
+	return nil, errUnresolved(id, "Resources")
 }
 
 func (s *scope) attribute(logical, attribute string) (any, error) {

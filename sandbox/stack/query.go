@@ -528,7 +528,7 @@ func (s *Service) validateTemplate(_ iam.Caller, form url.Values) (any, error) {
 	}
 	type parameter struct {
 		ParameterKey string
-		DefaultValue string `xml:",omitempty"`
+		DefaultValue *string `xml:",omitempty"`
 		NoEcho       bool
 		Description  string `xml:",omitempty"`
 	}
@@ -539,11 +539,7 @@ func (s *Service) validateTemplate(_ iam.Caller, form url.Values) (any, error) {
 		CapabilitiesReason string      `xml:",omitempty"`
 	}{Description: t.Description}
 	for _, p := range t.Parameters {
-		m := parameter{p.Name, "", p.NoEcho, p.Description}
-		if p.Default != nil {
-			m.DefaultValue = *p.Default
-		}
-		out.Parameters = append(out.Parameters, m)
+		out.Parameters = append(out.Parameters, parameter{p.Name, p.Default, p.NoEcho, p.Description})
 	}
 	if err := s.checkTypes(t, nil); err != nil {
 		if e, ok := errors.AsType[*Error](err); !ok || e.Code != "InsufficientCapabilitiesException" {

@@ -151,7 +151,7 @@ type Creation struct {
 	Protected    bool   // against deletion
 	Token        string // a repeated request with the same one finds the first one's stack
 
-	id string // promised by a change set; "" for a new one
+	id string // of the stack, once the creation is checked
 }
 
 var stackName = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
@@ -220,23 +220,29 @@ func (s *Service) begin(by iam.Caller, c Creation, start func(*stack)) (*stack, 
 	st := &stack{number: s.numbers, name: c.Name, created: s.o.Clock.Now(), template: c.Template, by: by, values: values, tags: c.Tags,
 		capabilities: c.Capabilities, onFailure: c.OnFailure, protected: c.Protected, token: c.Token,
 		resources: map[string]*resource{}, imports: map[string]bool{},
-		id: cmp.Or(c.id, s.newID(c.Name))}
+		id: c.id}
 	s.stacks = append(s.stacks, st)
 	s.turn(st, createInProgress, "User Initiated")
 	start(st) // under the lock, so that Close does not miss it
 	return st, nil
 }
 
-// check refuses what is wrong with a creation by itself, and fills in what it leaves out.
+// check refuses what is wrong with a creation by itself, fills in what it leaves out, and decides the
+// template's conditions.
 func (s *Service) check(c *Creation) error {
 	if !stackName.MatchString(c.Name) {
 		return invalid("1 validation error detected: Value '%s' at 'stackName' failed to satisfy constraint: "+
 			"Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*", c.Name)
 	}
-	if err := s.checkTypes(c.Template, c.Capabilities); err != nil {
+	values, err := c.Template.values(c.Parameters)
+	if err != nil {
 		return err
 	}
-	if _, err := c.Template.values(c.Parameters); err != nil {
+	c.id = cmp.Or(c.id, s.newID(c.Name))
+	if c.Template, err = c.Template.under(s.scopeValues(c.Name, c.id, c.Template, values)); err != nil {
+		return err
+	}
+	if err := s.checkTypes(c.Template, c.Capabilities); err != nil {
 		return err
 	}
 	switch c.OnFailure {
@@ -362,7 +368,7 @@ func (s *Service) mark(st *stack, r *resource, status, reason string) {
 // deploy makes a stack's resources and outputs, or rolls back.
 func (s *Service) deploy(ctx context.Context, st *stack, step time.Duration) {
 	sc := &scope{resources: map[string]*resource{}, exported: func(name string) (string, error) { return s.imported(st, name) },
-		values: s.scopeValues(st)}
+		values: s.scopeValues(st.name, st.id, st.template, st.values)}
 	for _, d := range st.template.resources {
 		if err := s.makeOne(ctx, st, sc, d, step); err != nil {
 			if ctx.Err() == nil {
@@ -393,17 +399,18 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-func (s *Service) scopeValues(st *stack) map[string]any {
+// scopeValues are what the references to parameters mean in a stack.
+func (s *Service) scopeValues(name, id string, t *Template, given map[string]string) map[string]any {
 	values := map[string]any{"AWS::AccountId": s.o.Account, "AWS::Region": s.o.Region, "AWS::Partition": "aws",
-		"AWS::URLSuffix": "amazonaws.com", "AWS::StackName": st.name, "AWS::StackId": st.id, "AWS::NoValue": noValue{},
+		"AWS::URLSuffix": "amazonaws.com", "AWS::StackName": name, "AWS::StackId": id, "AWS::NoValue": noValue{},
 		"AWS::NotificationARNs": []any{}}
-	for _, p := range st.template.Parameters {
+	for _, p := range t.Parameters {
 		if p.Type != "CommaDelimitedList" {
-			values[p.Name] = st.values[p.Name]
+			values[p.Name] = given[p.Name]
 			continue
 		}
 		list := []any{}
-		for part := range strings.SplitSeq(st.values[p.Name], ",") {
+		for part := range strings.SplitSeq(given[p.Name], ",") {
 			list = append(list, strings.TrimSpace(part))
 		}
 		values[p.Name] = list

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -33,7 +34,8 @@ type Template struct {
 	Description string
 	Parameters  []Parameter
 	text        string
-	resources   []declaration // in the order in which they can be made
+	conditions  map[string]any // not evaluated yet
+	resources   []declaration  // in the order in which they can be made
 	outputs     []promise
 	types       []string // of the resources, each once, sorted
 }
@@ -50,15 +52,18 @@ type Parameter struct {
 // A declaration is a resource as the template has it.
 type declaration struct {
 	logical, kind string
-	properties    map[string]any // not evaluated yet
-	needs         []string       // the logical ids it depends on, sorted
-	retain        bool           // it stays when the stack goes
+	properties    map[string]any  // not evaluated yet
+	needs         []string        // the logical ids it depends on, sorted
+	after         map[string]bool // those among them that DependsOn names
+	condition     string          // under which it is made; "" for always
+	retain        bool            // it stays when the stack goes
 }
 
 // A promise is an output as the template has it.
 type promise struct {
 	name, description string
-	value, export     any // not evaluated yet; a nil export is none
+	value, export     any    // not evaluated yet; a nil export is none
+	condition         string // under which there is one; "" for always
 }
 
 // Parse reads a template in JSON or YAML, with the short forms of its functions (!Ref, !GetAtt, …).
@@ -86,8 +91,8 @@ func Parse(text string) (*Template, error) {
 				return nil, invalid("Template format error: Description must be a string")
 			}
 			t.Description = s
-		case "Metadata", "Parameters", "Resources", "Outputs":
-		case "Conditions", "Mappings", "Rules", "Transform", "Hooks":
+		case "Metadata", "Parameters", "Conditions", "Resources", "Outputs":
+		case "Mappings", "Rules", "Transform", "Hooks":
 			return nil, invalid("the sandbox does not have the section %s of templates", name)
 		default:
 			unknown = append(unknown, name)
@@ -98,6 +103,9 @@ func Parse(text string) (*Template, error) {
 		return nil, invalid("Invalid template property or properties [%s]", strings.Join(unknown, ", "))
 	}
 	if err := t.readParameters(root["Parameters"]); err != nil {
+		return nil, err
+	}
+	if err := t.readConditions(root["Conditions"]); err != nil {
 		return nil, err
 	}
 	if err := t.readResources(root["Resources"]); err != nil {
@@ -208,8 +216,7 @@ func (t *Template) readResources(v any) error {
 	}
 	all := map[string]declaration{}
 	for _, name := range sorted(entries) {
-		d := declaration{logical: name, properties: map[string]any{}}
-		needs := map[string]bool{}
+		d := declaration{logical: name, properties: map[string]any{}, after: map[string]bool{}}
 		for key, v := range entries[name] {
 			switch key {
 			case "Type":
@@ -230,7 +237,11 @@ func (t *Template) readResources(v any) error {
 					if !ok {
 						return invalid("Template format error: DependsOn must be a string or list of strings.")
 					}
-					needs[id] = true
+					d.after[id] = true
+				}
+			case "Condition":
+				if d.condition, err = t.conditionName(v, "Resources"); err != nil {
+					return err
 				}
 			case "DeletionPolicy":
 				d.retain = v == "Retain"
@@ -245,6 +256,10 @@ func (t *Template) readResources(v any) error {
 		if d.kind == "" {
 			return invalid("Template format error: Every Resources object must contain a Type member.")
 		}
+		if err := t.readIfs(d.properties, "Resources"); err != nil {
+			return err
+		}
+		needs := maps.Clone(d.after)
 		if err := references(d.properties, needs); err != nil {
 			return err
 		}
@@ -252,7 +267,7 @@ func (t *Template) readResources(v any) error {
 			if _, isResource := entries[id]; isResource {
 				d.needs = append(d.needs, id)
 			} else if !t.knows(id) {
-				return invalid("Template format error: Unresolved resource dependencies [%s] in the Resources block of the template", id)
+				return errUnresolved(id, "Resources")
 			}
 		}
 		slices.Sort(d.needs)
@@ -283,6 +298,10 @@ func (t *Template) readOutputs(v any) error {
 				if p.export = export["Name"]; p.export == nil {
 					return invalid("Template format error: Export of output %s must have a Name", name)
 				}
+			case "Condition":
+				if p.condition, err = t.conditionName(v, "Outputs"); err != nil {
+					return err
+				}
 			default:
 				return invalid("the sandbox does not have %s of outputs, set for %s", key, name)
 			}
@@ -290,18 +309,37 @@ func (t *Template) readOutputs(v any) error {
 		if p.value == nil {
 			return invalid("Template format error: Every Outputs member must contain a Value object")
 		}
+		if err := t.readIfs([]any{p.value, p.export}, "Outputs"); err != nil {
+			return err
+		}
 		needs := map[string]bool{}
 		if err := references([]any{p.value, p.export}, needs); err != nil {
 			return err
 		}
 		for id := range needs {
 			if !t.knows(id) && !slices.ContainsFunc(t.resources, func(d declaration) bool { return d.logical == id }) {
-				return invalid("Template format error: Unresolved resource dependencies [%s] in the Outputs block of the template", id)
+				return errUnresolved(id, "Outputs")
 			}
 		}
 		t.outputs = append(t.outputs, p)
 	}
 	return nil
+}
+
+func errUnresolved(id, block string) error {
+	return invalid("Template format error: Unresolved resource dependencies [%s] in the %s block of the template", id, block)
+}
+
+// conditionName reads the Condition of a resource or output.
+func (t *Template) conditionName(v any, block string) (string, error) {
+	name, ok := v.(string)
+	if !ok {
+		return "", invalid("Template format error: Every Condition member must be a string.")
+	}
+	if _, ok := t.conditions[name]; !ok {
+		return "", errUnknownCondition(name, block)
+	}
+	return name, nil
 }
 
 // knows reports whether a reference is to a parameter, or to what is always there.
@@ -428,8 +466,8 @@ func plain(n *yaml.Node, level int) (any, error) {
 		return v, nil
 	}
 	switch name {
-	case "Ref":
-		return map[string]any{"Ref": v}, nil
+	case "Ref", "Condition":
+		return map[string]any{name: v}, nil
 	case "GetAtt":
 		if s, ok := v.(string); ok { // !GetAtt Logical.Attribute
 			logical, attribute, _ := strings.Cut(s, ".")

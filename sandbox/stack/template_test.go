@@ -46,7 +46,7 @@ func TestParseRefuses(t *testing.T) {
 		{"too deep", "Resources: " + strings.Repeat("[", 200) + strings.Repeat("]", 200), "nests deeper"},
 		{"too deep in JSON", `{"Resources": ` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "}", "nests deeper"},
 		{"unknown section", ok + "Resorces: {}", "Invalid template property or properties [Resorces]"},
-		{"conditions", ok + "Conditions: {}", "does not have the section Conditions"},
+		{"mappings", ok + "Mappings: {}", "does not have the section Mappings"},
 		{"version", ok + "AWSTemplateFormatVersion: 2011-09-09", "Unsupported AWSTemplateFormatVersion"},
 		{"set twice", "Resources: {A: {Type: X, Type: Y}}", `"Type" is set twice`},
 		{"YAML alias", "Resources: {A: &a {Type: X}, B: *a}", "YAML aliases are not allowed"},
@@ -58,11 +58,11 @@ func TestParseRefuses(t *testing.T) {
 		{"unresolved order", "Resources: {A: {Type: X, DependsOn: B}}", "[B]"},
 		{"pseudo parameter", "Resources: {A: {Type: X, Properties: {P: !Ref 'AWS::Nonsense'}}}", "[AWS::Nonsense]"},
 		{"circle", "Resources: {A: {Type: X, DependsOn: B}, B: {Type: X, Properties: {P: !Ref A}}, C: {Type: X}}", "Circular dependency between resources: [A, B]"},
-		{"function", "Resources: {A: {Type: X, Properties: {P: !If [a, b, c]}}}", "does not have the function Fn::If"},
+		{"function", "Resources: {A: {Type: X, Properties: {P: !Cidr [a, b, c]}}}", "does not have the function Fn::Cidr"},
+		{"function of conditions", "Resources: {A: {Type: X, Properties: {P: !Equals [a, b]}}}", "does not have the function Fn::Equals"},
 		{"Ref of a list", "Resources: {A: {Type: X, Properties: {P: !Ref [a]}}}", "Every Ref object must have a single String value"},
 		{"GetAtt of nothing", "Resources: {A: {Type: X, Properties: {P: !GetAtt A}}}", "requires two non-empty parameters"},
 		{"Sub of a list", "Resources: {A: {Type: X, Properties: {P: !Sub [a]}}}", "Fn::Sub"},
-		{"condition", "Resources: {A: {Type: X, Condition: C}}", "does not have Condition of resources"},
 		{"parameter type", ok + "Parameters: {P: {Type: List<Number>}}", "parameters of type List<Number>"},
 		{"parameter without type", ok + "Parameters: {P: {Default: x}}", "must contain a Type member"},
 		{"output without value", ok + "Outputs: {O: {}}", "must contain a Value"},
@@ -192,12 +192,18 @@ func FuzzParse(f *testing.F) {
 	f.Add(`{"Resources":{"A":{"Type":"AWS::KMS::Key","Properties":{"P":{"Fn::Join":["",[{"Ref":"AWS::Region"}]]}}}}}`)
 	f.Add("Resources: {A: {Type: X, Properties: {P: !Sub ['${a}', {a: !Select [0, [1]]}]}}}")
 	f.Add("Resources: {A: {Type: X, Properties: !Ref A}}")
+	f.Add("Conditions: {C: !Not [!Equals [!Ref AWS::Region, x]], D: !And [!Condition C, !Or [!Condition C, {Condition: C}]]}\n" +
+		"Resources: {A: {Type: X, Condition: C, Properties: {P: !If [D, [!Ref B], !Ref AWS::NoValue]}}, B: {Type: X, DependsOn: A}}\n" +
+		"Outputs: {O: {Condition: D, Value: !If [C, !Ref A, b]}}")
 	f.Fuzz(func(t *testing.T, text string) {
 		tpl, err := Parse(text)
 		if err != nil {
 			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Errorf("error %v is no *Error", err)
 			}
+			return
+		}
+		if tpl, err = tpl.under(map[string]any{"AWS::Region": "x"}); err != nil {
 			return
 		}
 		s := &scope{values: map[string]any{}, resources: map[string]*resource{}, exported: func(string) (string, error) { return "", nil }}

@@ -173,7 +173,9 @@ func TestPanicOfTheSchedule(t *testing.T) {
 			if r := recover(); r != "a mistake" {
 				t.Errorf("got %v", r)
 			}
-			equal(t, "stats", d.Stats(), Stats{Due: 1, Sent: 1, Unfinished: 1, Users: 1})
+			got := d.Stats()
+			got.Cut = 0 // whether the request was on its way by then is chance
+			equal(t, "stats", got, Stats{Due: 1, Sent: 1, Unfinished: 1, Users: 1})
 		}()
 		_ = d.Drive(t.Context(), time.Now(), func(yield func(arrival.Arrival) bool) {
 			yield(arrival.Arrival{})
