@@ -105,6 +105,7 @@ does something nobody can want, loadkms does not, and says so once when such a k
 | ` + "`qs`" + ` or ` + "`form`" + ` with a list | is one text with commas | repeats the name |
 | ` + "`multiple: false`" + ` with a path that may have several results | is a list, or the one result | is a list |
 | ` + "`ifTrue`" + ` that is no expression, or names an unknown variable | is true, or false | is a problem |
+| a check that does not hold | is counted, and the flow goes on | is a failed request, and ends the flow |
 | a hook that names no function | is a warning | is a problem |
 | a variable that is not set | is the text ` + "`undefined`" + ` | is a problem |
 `

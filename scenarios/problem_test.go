@@ -188,17 +188,49 @@ func checkScript(t *testing.T, s *Script) {
 		if len(sc.Flow) == 0 || sc.Weight < 0 {
 			t.Fatalf("got scenario %+v", sc)
 		}
-		for _, step := range sc.Flow {
-			if step.Kind == Request && (step.Method == "" || step.URL.IsZero() || step.Name == "") {
-				t.Fatalf("got step %+v", step)
+		checkSteps(t, sc.Flow)
+		for _, p := range sc.Phases {
+			if p.Duration <= 0 {
+				t.Fatalf("got phase %+v", p)
 			}
 		}
 	}
+	checkSteps(t, s.Before)
+	checkSteps(t, s.After)
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		from, to := s.span(f)
 		if f.target().IsZero() || f.Name == "" || from < 0 || from >= to || to > s.lasts() {
 			t.Fatalf("got fault %+v", f)
 		}
+	}
+}
+
+func checkSteps(t *testing.T, steps []Step) {
+	for i := range steps {
+		step := &steps[i]
+		l := step.Loop
+		switch step.Kind {
+		case Request:
+			if step.Method == "" || step.URL.IsZero() || step.Name == "" || step.Skip < 0 || step.Skip > 1 ||
+				step.HasBody && step.Form != nil {
+				t.Fatalf("got step %+v", step)
+			}
+			for _, c := range step.Capture {
+				if c.As == "" || c.Expr.IsZero() {
+					t.Fatalf("got capture %+v", c)
+				}
+			}
+		case Loop:
+			if len(step.Steps) == 0 || l.From < 0 || l.From > l.To || l.Value == "" || l.Element == "" || l.Value == l.Element ||
+				!l.Count && l.CountText.IsZero() && l.Over == nil && l.OverVar == "" && l.While.Name == "" {
+				t.Fatalf("got loop %+v", l)
+			}
+		case Parallel:
+			if len(step.Steps) == 0 || step.Limit < 0 {
+				t.Fatalf("got %+v", step)
+			}
+		}
+		checkSteps(t, step.Steps)
 	}
 }
