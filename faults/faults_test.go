@@ -456,11 +456,17 @@ func (s *slow) UnderWay(now, prior State) time.Duration {
 	return 0
 }
 
-// anew is a slow target that starts over whatever state it is in.
-type anew struct{ *slow }
+// anew is a slow target that begins to work when its restore is rehearsed, although there is nothing to do.
+type anew struct {
+	*slow
+	rehearsed bool
+}
 
-func (a anew) Restore(ctx context.Context, prior State) error {
-	a.set("broken")
+func (a *anew) Restore(ctx context.Context, prior State) error {
+	if !a.rehearsed {
+		a.rehearsed = true
+		a.set("broken")
+	}
 	return a.slow.Restore(ctx, prior)
 }
 
@@ -477,7 +483,7 @@ func TestSlowRehearsal(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := anew{&slow{thing: newThing(), takes: tt.takes, atMost: tt.atMost}}
+				c := &anew{slow: &slow{thing: newThing(), takes: tt.takes, atMost: tt.atMost}}
 				err := Bracket{Journal: &memory{}}.Inject(t.Context(), c, func(context.Context) error { return nil })
 				if !errors.Is(err, tt.want) || (err != nil) != (tt.want != nil) {
 					t.Errorf("error %v, want %v", err, tt.want)
