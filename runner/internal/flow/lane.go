@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"context"
 	"iter"
 	"math/rand/v2"
 	"sync/atomic"
@@ -81,8 +80,8 @@ func (l *lane) refill() bool {
 }
 
 // deal decides the arrivals of the schedule and deals them to the loops in turn. It returns when there are
-// no more, or the run has ended, with what ended it.
-func (r *engine) deal(schedule iter.Seq[arrival.Arrival]) error {
+// no more, or the run has ended.
+func (r *engine) deal(schedule iter.Seq[arrival.Arrival]) {
 	hold := make([][]ticket, len(r.all))
 	defer func() {
 		for i, l := range r.all {
@@ -99,7 +98,7 @@ func (r *engine) deal(schedule iter.Seq[arrival.Arrival]) error {
 		hold[i] = append(hold[i], r.Program.deal(a, &dice))
 		if len(hold[i]) == hand {
 			if !r.give(i, hold[i]) {
-				return context.Cause(r.ctx)
+				return
 			}
 			select {
 			case hold[i] = <-r.all[i].lane.empty:
@@ -111,7 +110,6 @@ func (r *engine) deal(schedule iter.Seq[arrival.Arrival]) error {
 			i = 0
 		}
 	}
-	return nil
 }
 
 // give gives a loop a hand, and reports false if the run has ended.

@@ -83,7 +83,10 @@ func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.
 	r.clerk = newClerk(d.Program)
 	d.Program.begin(d.Metrics)
 	var clerk, dealer, drivers sync.WaitGroup
-	clerk.Go(r.clerk.makeCalls)
+	clerk.Go(func() {
+		defer r.mistaken()
+		r.clerk.makeCalls()
+	})
 	clerk.Go(r.clerk.write)
 	defer clerk.Wait()
 	defer r.clerk.close()
@@ -102,8 +105,10 @@ func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.
 			<-stopping // or it would interrupt whoever uses the program next
 		}
 	}()
-	var dealt error
-	dealer.Go(func() { dealt = r.deal(schedule) })
+	dealer.Go(func() {
+		defer r.mistaken()
+		r.deal(schedule)
+	})
 	for _, l := range r.all {
 		drivers.Go(l.drive)
 	}
@@ -129,10 +134,18 @@ func (d *Driver) driveLoops(ctx context.Context, began time.Time, schedule iter.
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if mistake := (*mistakeError)(nil); errors.As(context.Cause(inner), &mistake) {
-		return mistake
+	if why := context.Cause(inner); !errors.Is(why, errEnded) {
+		return why // a mistake of ours, or a loop that cannot wait any more
 	}
-	return dealt
+	return nil
+}
+
+// mistaken ends the run if the goroutine that defers it panics: faults must be restored although the load is lost.
+func (r *engine) mistaken() {
+	if p := recover(); p != nil {
+		r.Program.log.once(fmt.Errorf("%v\n%s", p, debug.Stack()))
+		r.end(&mistakeError{p})
+	}
 }
 
 // LoopCount returns on how many event loops Drive runs: one for each processor of the process, and no more than
@@ -172,13 +185,8 @@ func (r *engine) newLoop(i, n int) (*eventLoop, error) {
 // drive runs the loop until its flows are over, or the run has ended.
 func (l *eventLoop) drive() {
 	runtime.LockOSThread() // never unlocked: the thread, whose timers were made exact, ends with us
-	defer func() {
-		if p := recover(); p != nil {
-			l.run.Program.log.once(fmt.Errorf("%v\n%s", p, debug.Stack()))
-			l.run.end(&mistakeError{p})
-		}
-		l.cut()
-	}()
+	defer l.cut()
+	defer l.run.mistaken()
 	sending := true
 	for !l.run.stopped.Load() {
 		now := l.now()

@@ -271,3 +271,17 @@ func TestAPanicInALoopEndsTheRun(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A panic of the schedule is one of the dealer's, which is a goroutine of its own.
+func TestAPanicOfTheScheduleEndsTheLoops(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	d := onLoops(t, script(get("/")), Options{Target: server.URL})
+	err := d.Drive(t.Context(), time.Now(), func(yield func(arrival.Arrival) bool) {
+		yield(arrival.Arrival{Intended: time.Hour})
+		panic("oh")
+	})
+	if mistake := (*mistakeError)(nil); !errors.As(err, &mistake) {
+		t.Errorf("got %v", err)
+	}
+}
